@@ -1,0 +1,77 @@
+// A logical unit and the LUN map through which an I_T nexus sees it: the device server's face.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "target/backstore/backstore.h"
+#include "target/base/log.h"
+#include "target/base/result.h"
+#include "target/scsi/command.h"
+
+namespace tsihd::scsi {
+
+/// Who the disk says it is (INQUIRY, VPD 80h and 83h). From the storage object's configuration.
+struct Identity {
+  std::string name;      ///< the storage object's name: product identification
+  std::string vendor = "TSIH";
+  std::string revision = "0.1";
+  std::string serial;    ///< LIO's `wwn`: unit serial number and the source of the NAA identifier
+};
+
+/// One disk with its task set, unit attentions and reservations. Shared by every nexus that maps
+/// it; lives on the event loop's thread.
+class LogicalUnit {
+ public:
+  LogicalUnit(Identity identity, std::unique_ptr<backstore::Backstore> backstore, Log log);
+  ~LogicalUnit();
+
+  const Identity& identity() const;
+  backstore::Backstore& backstore();
+
+  /// A nexus appears: POWER ON, RESET OR BUS DEVICE RESET OCCURRED (29/00) is kept for it.
+  void attach(Nexus& nexus);
+  /// A nexus is gone: its unit attentions go, its commands are aborted (command_aborted for each,
+  /// now or when its last disk request is back).
+  void detach(Nexus& nexus);
+
+  void abort(Command& command);                 ///< ABORT TASK
+  void abort_task_set(Nexus& nexus);            ///< ABORT TASK SET
+  void clear_task_set(Nexus& nexus);            ///< CLEAR TASK SET, with 2F/00 for the others
+  void reset();                                 ///< LOGICAL UNIT RESET, with 29/00 for all
+
+  /// Looks whether the backing grew or shrank; if so every nexus gets CAPACITY DATA HAS CHANGED
+  /// (2A/09). True when it changed. Called about once a second and by `tsihctl resize`.
+  Result<bool> refresh_capacity();
+  Result<void> resize(std::uint64_t size_bytes);
+
+ private:
+  friend class LunMap;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// The LUNs that one nexus sees. The device server's entry for the transport.
+class LunMap {
+ public:
+  struct Entry {
+    std::shared_ptr<LogicalUnit> unit;
+    bool write_protected = false;
+  };
+  /// LUN numbers 0..16383 (peripheral and flat addressing).
+  std::map<std::uint16_t, Entry> entries;
+
+  /// Takes a command. Either it ends (owner->command_done, possibly before this returns), or it is
+  /// on its way to the disk, or it asks for data: command.wanted_data_out_bytes > 0, in which case
+  /// the transport collects min(wanted, expected) bytes and calls data_out_ready(). A LUN that is
+  /// not mapped is answered here, as SPC says (INQUIRY, REPORT LUNS, REQUEST SENSE, or 25/00).
+  void start(Command& command) const;
+  static void data_out_ready(Command& command);
+
+  /// The unit behind a wire LUN, or nullptr.
+  LogicalUnit* find(const std::array<std::byte, 8>& lun) const;
+};
+
+}  // namespace tsihd::scsi

@@ -1,0 +1,108 @@
+// The login phase of one connection (RFC 3720 sections 5, 10.12, 10.13, 11, 12): stages, security
+// and operational negotiation, text split over PDUs. Sans-I/O: a Login Request PDU goes in, exactly
+// one Login Response comes out, and the caller is told where the phase stands.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "target/base/log.h"
+#include "target/base/time.h"
+#include "target/session/nouns.h"
+#include "target/wire/pdu.h"
+
+namespace tsihd::session {
+
+/// The result of operational negotiation; RFC 3720 section 12's names.
+struct NegotiatedParameters {
+  bool header_digest = false;
+  bool data_digest = false;
+  std::uint32_t max_connections = 1;
+  bool initial_r2t = true;
+  bool immediate_data = true;
+  std::uint32_t initiator_max_recv_data_segment_length_bytes = 8192;  ///< limit of what we send
+  std::uint32_t target_max_recv_data_segment_length_bytes = 8192;     ///< limit of what we take
+  std::uint32_t max_burst_length_bytes = 262144;
+  std::uint32_t first_burst_length_bytes = 65536;
+  std::uint32_t default_time2wait_s = 2;
+  std::uint32_t default_time2retain_s = 20;
+  std::uint32_t max_outstanding_r2t = 1;
+  bool data_pdu_in_order = true;
+  bool data_sequence_in_order = true;
+  std::uint32_t error_recovery_level = 0;
+};
+
+enum class SessionType : std::uint8_t { normal, discovery };
+
+/// Who logs in, and where.
+struct LoginIdentity {
+  SessionType type = SessionType::normal;
+  std::string initiator_name;             ///< normalised
+  std::string initiator_alias;
+  std::array<std::uint8_t, 6> isid{};
+  std::uint16_t tsih = 0;                 ///< as asked for by the initiator; 0 = a new session
+  std::uint16_t cid = 0;
+  bool authenticated = false;             ///< CHAP was passed (not merely not asked for)
+  TargetNode* target = nullptr;           ///< null in discovery
+  PortalGroup* portal_group = nullptr;
+  NodeAcl* acl = nullptr;                 ///< null in demo mode and in discovery
+};
+
+/// What the login phase asks of the sessions that exist. Implemented by the session registry.
+class SessionDirectory {
+ public:
+  /// True when a session of this initiator port at this portal group has this TSIH.
+  virtual bool exists(const PortalGroup& group, const std::string& initiator_name,
+                      const std::array<std::uint8_t, 6>& isid, std::uint16_t tsih) const = 0;
+
+ protected:
+  ~SessionDirectory() = default;
+};
+
+/// What the login phase knows of its surroundings.
+struct LoginContext {
+  const Inventory& inventory;
+  const SessionDirectory& sessions;
+  std::string local_address;              ///< the portal that took the connection
+  std::uint16_t local_port = 3260;
+  std::string remote;                     ///< ADDR:PORT of the initiator, for the log
+  void (*random)(std::span<std::byte>);   ///< unpredictable bytes (CHAP challenges)
+  Log log;
+};
+
+enum class LoginState : std::uint8_t {
+  exchanging,  ///< the response is to be sent; the next Login Request is awaited
+  /// Authenticated and negotiated: the final response is ready but for the caller's word. The
+  /// session guard decides here, after authentication; call admit() or refuse().
+  awaiting_admission,
+  established,  ///< the final response is to be sent; full feature phase begins after it
+  failed,       ///< the response (if any) is to be sent, then the connection closes
+};
+
+class LoginExchange {
+ public:
+  explicit LoginExchange(LoginContext context);
+  ~LoginExchange();
+
+  /// Takes a whole PDU of any opcode in the login phase (anything but a Login Request is a protocol
+  /// error here, 10.12). In every state but awaiting_admission a response may have been appended to
+  /// `response` (header and padded data segment, ready for the wire; login PDUs bear no digests).
+  LoginState on_pdu(const wire::Pdu& pdu, std::vector<std::byte>& response);
+  /// The session may exist: writes the final Login Response with this TSIH.
+  LoginState admit(std::uint16_t tsih, std::vector<std::byte>& response);
+  /// It may not: writes a Login Response with this status (class in the high byte).
+  LoginState refuse(std::uint16_t status, std::vector<std::byte>& response);
+
+  const LoginIdentity& identity() const;
+  const NegotiatedParameters& parameters() const;
+  std::uint32_t next_stat_sn() const;  ///< StatSN of the first full feature phase response
+  std::uint32_t exp_cmd_sn() const;    ///< ExpCmdSN that the session starts with
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tsihd::session
