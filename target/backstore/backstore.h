@@ -34,7 +34,7 @@ struct Io {
 /// What a disk is and can.
 struct Geometry {
   std::uint64_t size_bytes = 0;
-  std::uint32_t block_size_bytes = 512;    ///< logical block: 512 or 4096
+  std::uint32_t block_size_bytes = 512;  ///< logical block: 512 or 4096
   std::uint32_t physical_block_bytes = 512;
   bool read_only = false;
   bool rotational = false;

@@ -15,18 +15,29 @@ namespace tsihd::scsi {
 
 /// Who the disk says it is (INQUIRY, VPD 80h and 83h). From the storage object's configuration.
 struct Identity {
-  std::string name;      ///< the storage object's name: product identification
+  std::string name;  ///< the storage object's name: product identification
   std::string vendor = "TSIH";
   std::string revision = "0.1";
-  std::string serial;    ///< LIO's `wwn`: unit serial number and the source of the NAA identifier
+  std::string serial;  ///< LIO's `wwn`: unit serial number and the source of the NAA identifier
 };
+
+class DeviceServer;
 
 /// One disk with its task set, unit attentions and reservations. Shared by every nexus that maps
 /// it; lives on the event loop's thread.
+///
+/// Whoever starts commands also ends the batch: after a pump of a connection call
+/// backstore().flush_submissions() or, for all disks at once, IoPool::flush_submissions().
+///
+/// The abort members below may call command_aborted() before they return (the command had no disk
+/// request outstanding) or later. data_out_ready() must not be called for an aborted command.
 class LogicalUnit {
  public:
   LogicalUnit(Identity identity, std::unique_ptr<backstore::Backstore> backstore, Log log);
+  /// No command of it may be outstanding: detach every nexus and wait for its commands first.
   ~LogicalUnit();
+  LogicalUnit(const LogicalUnit&) = delete;
+  LogicalUnit& operator=(const LogicalUnit&) = delete;
 
   const Identity& identity() const;
   backstore::Backstore& backstore();
@@ -37,10 +48,10 @@ class LogicalUnit {
   /// now or when its last disk request is back).
   void detach(Nexus& nexus);
 
-  void abort(Command& command);                 ///< ABORT TASK
-  void abort_task_set(Nexus& nexus);            ///< ABORT TASK SET
-  void clear_task_set(Nexus& nexus);            ///< CLEAR TASK SET, with 2F/00 for the others
-  void reset();                                 ///< LOGICAL UNIT RESET, with 29/00 for all
+  void abort(Command& command);       ///< ABORT TASK
+  void abort_task_set(Nexus& nexus);  ///< ABORT TASK SET
+  void clear_task_set(Nexus& nexus);  ///< CLEAR TASK SET, with 2F/00 for the others
+  void reset();                       ///< LOGICAL UNIT RESET, with 29/03 for all
 
   /// Looks whether the backing grew or shrank; if so every nexus gets CAPACITY DATA HAS CHANGED
   /// (2A/09). True when it changed. Called about once a second and by `tsihctl resize`.
@@ -49,8 +60,7 @@ class LogicalUnit {
 
  private:
   friend class LunMap;
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<DeviceServer> server_;
 };
 
 /// The LUNs that one nexus sees. The device server's entry for the transport.

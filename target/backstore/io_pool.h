@@ -1,0 +1,95 @@
+// The asynchronous engine behind fileio and block: what would block the event loop runs on a
+// bounded pool of threads, and comes back to the loop in batches through one eventfd.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "target/backstore/backstore.h"
+#include "target/base/result.h"
+
+namespace tsihd::backstore {
+
+/// A queue of requests of one kind at one disk. The pool runs at most `max_running` batches of a
+/// lane at once: one where the kernel would serialise them anyway (buffered writes of one file),
+/// more where parallel requests pay (reads that miss the page cache).
+struct IoLane {
+  /// Carries out a batch, a list linked by Io::next, on a thread of the pool: sets Io::error of
+  /// each. Must keep the links as they are.
+  using Run = void (*)(void* context, Io* batch);
+
+  IoLane(Run run_batch, void* run_context, unsigned max_running_batches, unsigned max_batch_ios)
+      : run(run_batch),
+        context(run_context),
+        max_running(max_running_batches),
+        max_batch(max_batch_ios) {}
+  IoLane(const IoLane&) = delete;
+  IoLane& operator=(const IoLane&) = delete;
+
+  const Run run;
+  void* const context;
+  const unsigned max_running;
+  const unsigned max_batch;
+
+ private:
+  friend class IoPool;
+  // The loop thread's: submitted, not yet handed over.
+  Io* pending_head = nullptr;
+  Io* pending_tail = nullptr;
+  IoLane* next_pending = nullptr;
+  // Under the pool's lock.
+  Io* head = nullptr;
+  Io* tail = nullptr;
+  unsigned running = 0;
+  bool ready = false;
+  IoLane* next_ready = nullptr;
+};
+
+/// One per process (or per event loop). All members are called on the event loop's thread. It
+/// outlives every backstore opened with it.
+///
+/// What the loop owes it:
+/// - watch wake_fd() for reading and call drain() when it is readable;
+/// - call flush_submissions() at the end of every batch of work that may have submitted requests
+///   (after each pump of a connection, after a timer). A request stays put until then: that is what
+///   makes one lock and at most one wake-up carry a whole batch. drain() flushes by itself.
+class IoPool {
+ public:
+  static constexpr unsigned kDefaultThreads = 8;
+  static constexpr unsigned kMaxThreads = 64;
+
+  /// Starts no thread yet: they come as work does, up to `threads` (1..kMaxThreads). Fails when the
+  /// process is out of file descriptors.
+  static Result<std::unique_ptr<IoPool>> create(unsigned threads = kDefaultThreads);
+  /// Waits for what is running; no `done` is called any more. Call wait_idle() first.
+  ~IoPool();
+  IoPool(const IoPool&) = delete;
+  IoPool& operator=(const IoPool&) = delete;
+
+  /// An eventfd, readable while completions wait.
+  int wake_fd() const;
+  /// Calls `done` for everything that has completed, then flushes what that submitted. Returns how
+  /// many completed. Never blocks.
+  unsigned drain();
+  /// Starts what was submitted since the last call.
+  void flush_submissions();
+  /// Blocks until nothing is outstanding, calling `done` for each. For the end of the process.
+  void wait_idle();
+  /// Requests submitted whose `done` has not been called.
+  std::uint64_t outstanding() const;
+  /// What the engine is, for the log: "threads(8)".
+  std::string description() const;
+
+  /// For backstores: queues one request.
+  void submit(IoLane& lane, Io& io);
+
+ private:
+  struct Shared;
+  explicit IoPool(std::unique_ptr<Shared> shared);
+
+  std::unique_ptr<Shared> shared_;
+  IoLane* pending_lanes_ = nullptr;
+  std::uint64_t outstanding_ = 0;
+};
+
+}  // namespace tsihd::backstore
