@@ -73,6 +73,9 @@ struct NodeAcl {
   scsi::LunMap luns;
   std::optional<std::uint32_t> cmdsn_depth;
   std::optional<bool> authentication;      ///< overrides the group's, LIO's -1 = inherit
+  /// Override the group's nop_in_interval_s and nop_in_response_timeout_s (LIO has them here).
+  std::optional<std::uint32_t> nop_in_interval_s;
+  std::optional<std::uint32_t> nop_in_response_timeout_s;
 };
 
 struct Portal {
