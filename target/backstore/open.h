@@ -23,7 +23,7 @@ struct FileioOptions {
   std::uint32_t block_size_bytes = 512;  ///< 512 or 4096
   /// Creates the file, sparse and of this size, when it does not exist. An existing file keeps its
   /// content, and grows to this size where it is smaller.
-  std::optional<std::uint64_t> create_size_bytes;
+  std::optional<std::uint64_t> create_size_bytes = std::nullopt;
 };
 Result<std::unique_ptr<Backstore>> open_fileio(IoPool& pool, const FileioOptions& options);
 

@@ -1,0 +1,244 @@
+#include "target/backstore/file_disk.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+namespace tsihd::backstore {
+namespace {
+
+/// What the loop's thread copies out of the page cache itself; a longer read would hold up the
+/// other connections for more than a fraction of a millisecond.
+constexpr std::size_t kMaxInlineReadBytes = 1u << 20;
+
+/// O_DIRECT wants memory aligned to the device's logical block, 4096 at most.
+constexpr std::size_t kDirectAlignment = 4096;
+constexpr std::size_t kBounceBytes = 1u << 20;
+
+/// Reads that miss the page cache wait for the disk side by side. Buffered writes of one file
+/// exclude each other in the kernel: a second thread would only wait for the first. Direct ones
+/// do not.
+constexpr unsigned kReadBatches = 8;
+constexpr unsigned kReadBatchIos = 4;
+constexpr unsigned kDirectWriteBatches = 8;
+constexpr unsigned kDirectBatchIos = 2;
+constexpr unsigned kBufferedWriteBatchIos = 32;
+constexpr unsigned kOtherBatches = 2;
+
+alignas(kDirectAlignment) constexpr std::array<std::byte, 1u << 16> kZeroes{};
+
+bool aligned(std::span<const std::byte> data) {
+  return reinterpret_cast<std::uintptr_t>(data.data()) % kDirectAlignment == 0;
+}
+
+std::byte* bounce_buffer() {
+  struct Free {
+    void operator()(std::byte* memory) const { std::free(memory); }
+  };
+  thread_local std::unique_ptr<std::byte, Free> memory(
+      static_cast<std::byte*>(std::aligned_alloc(kDirectAlignment, kBounceBytes)));
+  return memory.get();
+}
+
+}  // namespace
+
+Fd::~Fd() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Result<std::uint64_t> size_of(int fd, bool block_device, const std::string& path,
+                              std::uint32_t block_size_bytes) {
+  std::uint64_t size_bytes = 0;
+  if (block_device) {
+    if (::ioctl(fd, BLKGETSIZE64, &size_bytes) != 0)
+      return fail(fmt::format("{}: cannot read the device's size: {}", path, std::strerror(errno)));
+  } else {
+    struct stat info {};
+    if (::fstat(fd, &info) != 0)
+      return fail(fmt::format("{}: cannot read the file's size: {}", path, std::strerror(errno)));
+    size_bytes = static_cast<std::uint64_t>(info.st_size);
+  }
+  return size_bytes - size_bytes % block_size_bytes;
+}
+
+FileDisk::FileDisk(IoPool& pool, Fd fd, FileDiskOptions options)
+    : pool_(pool),
+      fd_(std::move(fd)),
+      options_(std::move(options)),
+      cached_reads_(!options_.direct),
+      reads_(run_reads, this, kReadBatches, options_.direct ? kDirectBatchIos : kReadBatchIos),
+      writes_(run_writes, this, options_.direct ? kDirectWriteBatches : 1,
+              options_.direct ? kDirectBatchIos : kBufferedWriteBatchIos),
+      others_(run_others, this, kOtherBatches, 1) {}
+
+FileDisk::~FileDisk() = default;
+
+void FileDisk::submit(Io& io) {
+  io.error = 0;
+  switch (io.op) {
+    case Op::read:
+      if (read_from_cache(io)) return io.done(io);
+      return pool_.submit(reads_, io);
+    case Op::write:
+      return pool_.submit(writes_, io);
+    case Op::flush:
+    case Op::discard:
+    case Op::write_zeroes:
+      return pool_.submit(others_, io);
+  }
+}
+
+/// True when the page cache held all of it. RWF_NOWAIT never waits for a disk: what it does not
+/// find it leaves to the pool, which reads the whole again.
+bool FileDisk::read_from_cache(Io& io) {
+  if (!cached_reads_ || io.data.size() > kMaxInlineReadBytes) return false;
+  const iovec piece{io.data.data(), io.data.size()};
+  const ssize_t got =
+      ::preadv2(fd_.get(), &piece, 1, static_cast<off_t>(io.offset_bytes), RWF_NOWAIT);
+  if (got < 0 && errno == EOPNOTSUPP) cached_reads_ = false;
+  return got == static_cast<ssize_t>(io.data.size());
+}
+
+int FileDisk::transfer(bool write, std::span<std::byte> data, std::uint64_t offset_bytes,
+                       int flags) const {
+  while (!data.empty()) {
+    const iovec piece{data.data(), data.size()};
+    const auto at = static_cast<off_t>(offset_bytes);
+    const ssize_t moved = write ? ::pwritev2(fd_.get(), &piece, 1, at, flags)
+                                : ::preadv2(fd_.get(), &piece, 1, at, flags);
+    if (moved < 0 && errno == EINTR) continue;
+    if (moved < 0) return errno;
+    if (moved == 0) return EIO;  // past the end: the file was truncated behind our back
+    data = data.subspan(static_cast<std::size_t>(moved));
+    offset_bytes += static_cast<std::uint64_t>(moved);
+  }
+  return 0;
+}
+
+int FileDisk::transfer_bounced(bool write, std::span<std::byte> data, std::uint64_t offset_bytes,
+                               int flags) const {
+  std::byte* bounce = bounce_buffer();
+  if (bounce == nullptr) return ENOMEM;
+  while (!data.empty()) {
+    const std::size_t bytes = std::min(data.size(), kBounceBytes);
+    if (write) std::memcpy(bounce, data.data(), bytes);
+    if (const int error = transfer(write, {bounce, bytes}, offset_bytes, flags)) return error;
+    if (!write) std::memcpy(data.data(), bounce, bytes);
+    data = data.subspan(bytes);
+    offset_bytes += bytes;
+  }
+  return 0;
+}
+
+void FileDisk::run_reads(void* self, Io* batch) {
+  const FileDisk& disk = *static_cast<FileDisk*>(self);
+  for (Io* io = batch; io != nullptr; io = io->next)
+    io->error = disk.options_.direct && !aligned(io->data)
+                    ? disk.transfer_bounced(false, io->data, io->offset_bytes, 0)
+                    : disk.transfer(false, io->data, io->offset_bytes, 0);
+}
+
+void FileDisk::run_writes(void* self, Io* batch) {
+  const FileDisk& disk = *static_cast<FileDisk*>(self);
+  const bool write_through = disk.options_.write_through;
+  for (Io* io = batch; io != nullptr; io = io->next) {
+    // Write-through syncs once for the batch, below: the file holds no other dirty data. With a
+    // write-back cache a sync of the file would wait for everybody's, so FUA syncs its own range.
+    const int flags = io->force_unit_access && !write_through ? RWF_DSYNC : 0;
+    io->error = disk.options_.direct && !aligned(io->data)
+                    ? disk.transfer_bounced(true, io->data, io->offset_bytes, flags)
+                    : disk.transfer(true, io->data, io->offset_bytes, flags);
+  }
+  if (!write_through || ::fdatasync(disk.fd_.get()) == 0) return;
+  const int sync_error = errno;
+  for (Io* io = batch; io != nullptr; io = io->next)
+    if (io->error == 0) io->error = sync_error;
+}
+
+void FileDisk::run_others(void* self, Io* batch) {
+  const FileDisk& disk = *static_cast<FileDisk*>(self);
+  for (Io* io = batch; io != nullptr; io = io->next) {
+    bool sync = io->op == Op::flush || io->force_unit_access || disk.options_.write_through;
+    if (io->op == Op::discard) {
+      io->error = disk.discard(*io);
+      sync = disk.options_.write_through;
+    } else if (io->op == Op::write_zeroes) {
+      io->error = disk.write_zeroes(*io);
+    }
+    if (io->error == 0 && sync && ::fdatasync(disk.fd_.get()) != 0) io->error = errno;
+  }
+}
+
+/// Deallocates. On a block device the same call demands that the range reads as zeroes afterwards,
+/// which BLKDISCARD does not promise.
+int FileDisk::discard(const Io& io) const {
+  const int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+  if (::fallocate(fd_.get(), mode, static_cast<off_t>(io.offset_bytes),
+                  static_cast<off_t>(io.length_bytes)) == 0)
+    return 0;
+  return errno;
+}
+
+int FileDisk::write_zeroes(const Io& io) const {
+  const auto offset = static_cast<off_t>(io.offset_bytes);
+  const auto length = static_cast<off_t>(io.length_bytes);
+  for (int mode : {FALLOC_FL_ZERO_RANGE, FALLOC_FL_PUNCH_HOLE}) {
+    if (::fallocate(fd_.get(), mode | FALLOC_FL_KEEP_SIZE, offset, length) == 0) return 0;
+    if (errno != EOPNOTSUPP && errno != EINVAL) return errno;
+  }
+  return write_zero_pages(io.offset_bytes, io.length_bytes);
+}
+
+int FileDisk::write_zero_pages(std::uint64_t offset_bytes, std::uint64_t length_bytes) const {
+  // transfer() does not write to what it writes from.
+  auto* zeroes = const_cast<std::byte*>(kZeroes.data());
+  while (length_bytes > 0) {
+    const auto bytes =
+        static_cast<std::size_t>(std::min<std::uint64_t>(length_bytes, kZeroes.size()));
+    if (const int error = transfer(true, {zeroes, bytes}, offset_bytes, 0)) return error;
+    offset_bytes += bytes;
+    length_bytes -= bytes;
+  }
+  return 0;
+}
+
+Result<bool> FileDisk::refresh_size() {
+  auto size =
+      size_of(fd_.get(), options_.block_device, options_.path, options_.geometry.block_size_bytes);
+  if (!size) return std::unexpected(size.error());
+  if (*size == options_.geometry.size_bytes) return false;
+  options_.geometry.size_bytes = *size;
+  return true;
+}
+
+Result<void> FileDisk::resize(std::uint64_t size_bytes) {
+  if (options_.block_device)
+    return fail(fmt::format(
+        "{}: a block device is resized by its owner (lvresize -L SIZE); the new size is noticed "
+        "within a second",
+        options_.path));
+  if (options_.geometry.read_only)
+    return fail(fmt::format("{}: cannot resize: the disk is read-only", options_.path));
+  const std::uint32_t block = options_.geometry.block_size_bytes;
+  if (size_bytes == 0 || size_bytes % block != 0)
+    return fail(fmt::format("{}: cannot resize to {} bytes: expected a multiple of {} above 0",
+                            options_.path, size_bytes, block));
+  if (size_bytes > INT64_MAX || ::ftruncate(fd_.get(), static_cast<off_t>(size_bytes)) != 0)
+    return fail(fmt::format("{}: cannot resize to {} bytes: {}", options_.path, size_bytes,
+                            size_bytes > INT64_MAX ? "too large" : std::strerror(errno)));
+  options_.geometry.size_bytes = size_bytes;
+  return {};
+}
+
+}  // namespace tsihd::backstore

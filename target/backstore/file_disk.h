@@ -1,0 +1,76 @@
+// A disk behind a file descriptor: what fileio and block have in common.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "target/backstore/backstore.h"
+#include "target/backstore/io_pool.h"
+
+namespace tsihd::backstore {
+
+/// A file descriptor that closes itself.
+class Fd {
+ public:
+  explicit Fd(int fd = -1) : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
+  Fd& operator=(Fd&&) = delete;
+  ~Fd();
+  int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+
+ private:
+  int fd_;
+};
+
+struct FileDiskOptions {
+  std::string_view type;
+  std::string path;
+  bool block_device = false;
+  bool direct = false;         ///< the descriptor was opened with O_DIRECT
+  bool write_through = false;  ///< every write is durable before it completes
+  Geometry geometry;
+};
+
+/// The size of what `fd` names: a regular file's or a block device's, in whole blocks.
+Result<std::uint64_t> size_of(int fd, bool block_device, const std::string& path,
+                              std::uint32_t block_size_bytes);
+
+class FileDisk final : public Backstore {
+ public:
+  FileDisk(IoPool& pool, Fd fd, FileDiskOptions options);
+  /// No request may be outstanding.
+  ~FileDisk() override;
+
+  std::string_view type() const override { return options_.type; }
+  const Geometry& geometry() const override { return options_.geometry; }
+  void submit(Io& io) override;
+  void flush_submissions() override { pool_.flush_submissions(); }
+  Result<bool> refresh_size() override;
+  Result<void> resize(std::uint64_t size_bytes) override;
+
+ private:
+  bool read_from_cache(Io& io);
+  // On a thread of the pool. They touch fd_, options_ (but for geometry.size_bytes) and the Io
+  // only.
+  static void run_reads(void* self, Io* batch);
+  static void run_writes(void* self, Io* batch);
+  static void run_others(void* self, Io* batch);
+  int transfer(bool write, std::span<std::byte> data, std::uint64_t offset_bytes, int flags) const;
+  int transfer_bounced(bool write, std::span<std::byte> data, std::uint64_t offset_bytes,
+                       int flags) const;
+  int write_zeroes(const Io& io) const;
+  int discard(const Io& io) const;
+  int write_zero_pages(std::uint64_t offset_bytes, std::uint64_t length_bytes) const;
+
+  IoPool& pool_;
+  Fd fd_;
+  FileDiskOptions options_;
+  bool cached_reads_;
+  IoLane reads_;
+  IoLane writes_;
+  IoLane others_;
+};
+
+}  // namespace tsihd::backstore

@@ -1,0 +1,218 @@
+#include "target/backstore/io_pool.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace tsihd::backstore {
+namespace {
+
+/// Appends a chain that is linked already.
+void append(Io*& head, Io*& tail, Io* first, Io* last) {
+  (head == nullptr ? head : tail->next) = first;
+  tail = last;
+}
+
+Io* last_of(Io* chain) {
+  while (chain->next != nullptr) chain = chain->next;
+  return chain;
+}
+
+/// The kernel must not deliver the program's signals to a thread of the pool.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_{};
+};
+
+}  // namespace
+
+struct IoPool::Shared {
+  Shared(int fd, unsigned thread_limit) : event_fd(fd), max_threads(thread_limit) {}
+
+  const int event_fd;
+  const unsigned max_threads;
+  std::mutex mutex;
+  std::condition_variable work;
+  IoLane* ready_head = nullptr;
+  IoLane* ready_tail = nullptr;
+  Io* done_head = nullptr;
+  Io* done_tail = nullptr;
+  bool signalled = false;  ///< event_fd has been written since the last drain
+  bool stopping = false;
+  unsigned idle = 0;
+  std::vector<std::thread> threads;
+
+  void make_ready(IoLane& lane) {
+    if (lane.ready || lane.head == nullptr || lane.running >= lane.max_running) return;
+    lane.ready = true;
+    lane.next_ready = nullptr;
+    (ready_head == nullptr ? ready_head : ready_tail->next_ready) = &lane;
+    ready_tail = &lane;
+  }
+
+  IoLane& pop_ready() {
+    IoLane& lane = *ready_head;
+    ready_head = lane.next_ready;
+    lane.ready = false;
+    return lane;
+  }
+
+  static Io* take_batch(IoLane& lane) {
+    Io* first = lane.head;
+    Io* last = first;
+    for (unsigned taken = 1; taken < lane.max_batch && last->next != nullptr; ++taken)
+      last = last->next;
+    lane.head = std::exchange(last->next, nullptr);
+    return first;
+  }
+
+  /// Under the lock: one more thread for what is ready. The thread that is woken wakes the next.
+  void wake_one() {
+    if (ready_head == nullptr) return;
+    if (idle > 0)
+      work.notify_one();
+    else if (threads.size() < max_threads)
+      start_thread();
+  }
+
+  void start_thread() {
+    SignalsBlocked blocked;
+    try {
+      threads.emplace_back([this] { serve(); });
+    } catch (const std::system_error&) {
+      // The threads that exist carry on. With none at all the requests would wait for ever.
+      if (threads.empty()) throw;
+    }
+  }
+
+  void serve() {
+    std::unique_lock lock(mutex);
+    for (;;) {
+      while (ready_head == nullptr && !stopping) {
+        ++idle;
+        work.wait(lock);
+        --idle;
+      }
+      if (stopping) return;
+      IoLane& lane = pop_ready();
+      Io* batch = take_batch(lane);
+      ++lane.running;
+      make_ready(lane);
+      wake_one();
+      lock.unlock();
+      lane.run(lane.context, batch);
+      Io* last = last_of(batch);
+      lock.lock();
+      append(done_head, done_tail, batch, last);
+      --lane.running;
+      make_ready(lane);
+      if (!std::exchange(signalled, true)) signal();
+    }
+  }
+
+  void signal() const {
+    const std::uint64_t one = 1;
+    // Cannot fail: the counter is far from its limit, for drain() empties it.
+    [[maybe_unused]] const ssize_t written = ::write(event_fd, &one, sizeof one);
+  }
+};
+
+Result<std::unique_ptr<IoPool>> IoPool::create(unsigned threads) {
+  const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (fd < 0)
+    return fail(fmt::format("I/O pool: eventfd: {}; raise the limit of open files (ulimit -n)",
+                            std::strerror(errno)));
+  auto shared = std::make_unique<Shared>(fd, std::clamp(threads, 1u, kMaxThreads));
+  shared->threads.reserve(shared->max_threads);
+  return std::unique_ptr<IoPool>(new IoPool(std::move(shared)));
+}
+
+IoPool::IoPool(std::unique_ptr<Shared> shared) : shared_(std::move(shared)) {}
+
+IoPool::~IoPool() {
+  {
+    std::lock_guard lock(shared_->mutex);
+    shared_->stopping = true;
+  }
+  shared_->work.notify_all();
+  for (std::thread& thread : shared_->threads) thread.join();
+  ::close(shared_->event_fd);
+}
+
+int IoPool::wake_fd() const { return shared_->event_fd; }
+
+std::uint64_t IoPool::outstanding() const { return outstanding_; }
+
+std::string IoPool::description() const { return fmt::format("threads({})", shared_->max_threads); }
+
+void IoPool::submit(IoLane& lane, Io& io) {
+  io.next = nullptr;
+  if (lane.pending_head == nullptr) {
+    lane.next_pending = pending_lanes_;
+    pending_lanes_ = &lane;
+  }
+  append(lane.pending_head, lane.pending_tail, &io, &io);
+  ++outstanding_;
+}
+
+void IoPool::flush_submissions() {
+  if (pending_lanes_ == nullptr) return;
+  std::lock_guard lock(shared_->mutex);
+  while (pending_lanes_ != nullptr) {
+    IoLane& lane = *std::exchange(pending_lanes_, pending_lanes_->next_pending);
+    append(lane.head, lane.tail, std::exchange(lane.pending_head, nullptr), lane.pending_tail);
+    shared_->make_ready(lane);
+  }
+  shared_->wake_one();
+}
+
+unsigned IoPool::drain() {
+  std::uint64_t counter = 0;
+  // EAGAIN: called without need, which is harmless.
+  [[maybe_unused]] const ssize_t got = ::read(shared_->event_fd, &counter, sizeof counter);
+  Io* done = nullptr;
+  {
+    std::lock_guard lock(shared_->mutex);
+    done = std::exchange(shared_->done_head, nullptr);
+    shared_->signalled = false;
+  }
+  unsigned completed = 0;
+  while (done != nullptr) {
+    Io& io = *std::exchange(done, done->next);
+    --outstanding_;
+    ++completed;
+    io.done(io);
+  }
+  flush_submissions();
+  return completed;
+}
+
+void IoPool::wait_idle() {
+  flush_submissions();
+  while (outstanding_ > 0) {
+    pollfd wake{shared_->event_fd, POLLIN, 0};
+    ::poll(&wake, 1, -1);
+    drain();
+  }
+}
+
+}  // namespace tsihd::backstore

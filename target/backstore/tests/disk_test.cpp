@@ -1,0 +1,209 @@
+// The contract of every backstore, on real files: what is written is read, discards read as zeroes,
+// sizes follow the file, and errors are errors and one clear line.
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <vector>
+
+#include "target/backstore/open.h"
+
+using namespace tsihd::backstore;
+
+namespace {
+
+constexpr std::uint64_t kMiB = 1u << 20;
+
+struct Folder {
+  std::filesystem::path path;
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "tsih-disk-XXXXXX").string();
+    path = ::mkdtemp(name.data());
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::string file(const char* name) const { return (path / name).string(); }
+};
+
+struct Fixture {
+  Folder folder;
+  std::unique_ptr<IoPool> pool = IoPool::create(4).value();
+
+  std::unique_ptr<Backstore> open(const std::string& kind) {
+    if (kind == "ramdisk") return open_ramdisk({.size_bytes = kMiB}).value();
+    return open_fileio(*pool, {.path = folder.file("disk"),
+                               .write_back = kind == "write_back",
+                               .read_only = false,
+                               .block_size_bytes = 512,
+                               .create_size_bytes = kMiB})
+        .value();
+  }
+
+  int run(Backstore& disk, Op op, std::uint64_t offset, std::span<std::byte> data,
+          std::uint64_t length = 0, bool fua = false) {
+    int calls = 0;
+    Io io;
+    io.op = op;
+    io.force_unit_access = fua;
+    io.offset_bytes = offset;
+    io.data = data;
+    io.length_bytes = length;
+    io.owner = &calls;
+    io.done = [](Io& done) { ++*static_cast<int*>(done.owner); };
+    disk.submit(io);
+    pool->wait_idle();
+    BOOST_TEST(calls == 1);
+    return io.error;
+  }
+  std::vector<std::byte> read(Backstore& disk, std::uint64_t offset, std::size_t bytes) {
+    std::vector<std::byte> data(bytes, std::byte{0xee});
+    BOOST_TEST(run(disk, Op::read, offset, data) == 0);
+    return data;
+  }
+};
+
+std::vector<std::byte> filled(std::size_t bytes, unsigned seed) {
+  std::vector<std::byte> data(bytes);
+  for (std::size_t i = 0; i < bytes; ++i) data[i] = static_cast<std::byte>(seed + i * 7 + i / 251);
+  return data;
+}
+
+const char* const kKinds[] = {"ramdisk", "write_back", "write_through"};
+
+std::string error_of(const tsihd::Result<std::unique_ptr<Backstore>>& result) {
+  return result ? "no error" : result.error().message;
+}
+bool says(const std::string& line, const char* words) {
+  const bool good = line.find(words) != std::string::npos && line.find('\n') == std::string::npos;
+  if (!good) BOOST_TEST_MESSAGE("expected \"" << words << "\" in: " << line);
+  return good;
+}
+
+}  // namespace
+
+BOOST_DATA_TEST_CASE_F(Fixture, what_is_written_is_read, boost::unit_test::data::make(kKinds),
+                       kind) {
+  auto disk = open(kind);
+  auto data = filled(70000 / 512 * 512, 3);
+  for (bool fua : {false, true}) {
+    BOOST_TEST(run(*disk, Op::write, 1024, data, 0, fua) == 0);
+    BOOST_TEST((read(*disk, 1024, data.size()) == data));
+    data = filled(data.size(), 9);
+  }
+  BOOST_TEST(run(*disk, Op::flush, 0, {}) == 0);
+  BOOST_TEST((read(*disk, 0, 1024) == std::vector<std::byte>(1024)));
+}
+
+BOOST_DATA_TEST_CASE_F(Fixture, discarded_and_zeroed_ranges_read_as_zeroes,
+                       boost::unit_test::data::make(kKinds), kind) {
+  auto disk = open(kind);
+  BOOST_TEST(disk->geometry().can_discard);
+  auto data = filled(65536, 1);
+  for (Op op : {Op::discard, Op::write_zeroes}) {
+    BOOST_TEST(run(*disk, Op::write, 0, data) == 0);
+    BOOST_TEST(run(*disk, op, 512, {}, 16384) == 0);
+    auto expected = data;
+    std::fill_n(expected.begin() + 512, 16384, std::byte{0});
+    BOOST_TEST((read(*disk, 0, data.size()) == expected));
+  }
+}
+
+BOOST_DATA_TEST_CASE_F(Fixture, beyond_the_end_is_an_error_and_the_disk_stays_up,
+                       boost::unit_test::data::make(kKinds), kind) {
+  auto disk = open(kind);
+  std::vector<std::byte> data(8192);
+  BOOST_TEST(run(*disk, Op::read, kMiB - 4096, data) == EIO);
+  BOOST_TEST(run(*disk, Op::read, kMiB - 8192, data) == 0);
+}
+
+BOOST_DATA_TEST_CASE_F(Fixture, resize_both_ways, boost::unit_test::data::make(kKinds), kind) {
+  auto disk = open(kind);
+  auto data = filled(4096, 5);
+  BOOST_TEST(run(*disk, Op::write, kMiB - 4096, data) == 0);
+  BOOST_TEST(disk->resize(2 * kMiB).has_value());
+  BOOST_TEST(disk->geometry().size_bytes == 2 * kMiB);
+  BOOST_TEST((read(*disk, kMiB - 4096, 4096) == data));
+  BOOST_TEST((read(*disk, 2 * kMiB - 4096, 4096) == std::vector<std::byte>(4096)));
+  BOOST_TEST(disk->resize(kMiB - 512).has_value());
+  BOOST_TEST(disk->resize(kMiB).has_value());
+  auto cut = data;
+  std::fill(cut.end() - 512, cut.end(), std::byte{0});
+  BOOST_TEST((read(*disk, kMiB - 4096, 4096) == cut));
+  BOOST_TEST(!disk->resize(1000).has_value());
+  BOOST_TEST(!disk->resize(0).has_value());
+  BOOST_TEST(disk->geometry().size_bytes == kMiB);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_file_that_changes_outside_is_noticed, Fixture) {
+  auto disk = open("write_back");
+  BOOST_TEST(!disk->refresh_size().value());
+  std::filesystem::resize_file(folder.file("disk"), 3 * kMiB + 100);
+  BOOST_TEST(disk->refresh_size().value());
+  BOOST_TEST(disk->geometry().size_bytes == 3 * kMiB);  // whole blocks only
+  std::filesystem::resize_file(folder.file("disk"), kMiB / 2);
+  BOOST_TEST(disk->refresh_size().value());
+  BOOST_TEST(disk->geometry().size_bytes == kMiB / 2);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_new_file_is_sparse_and_a_discard_gives_space_back, Fixture) {
+  auto disk = open("write_back");
+  struct stat info {};
+  ::stat(folder.file("disk").c_str(), &info);
+  BOOST_TEST(info.st_blocks * 512 < 65536);
+  auto data = filled(kMiB, 1);
+  BOOST_TEST(run(*disk, Op::write, 0, data) == 0);
+  BOOST_TEST(run(*disk, Op::flush, 0, {}) == 0);
+  ::stat(folder.file("disk").c_str(), &info);
+  const auto full = info.st_blocks;
+  BOOST_TEST(run(*disk, Op::discard, 0, {}, kMiB) == 0);
+  ::stat(folder.file("disk").c_str(), &info);
+  BOOST_TEST(info.st_blocks < full / 2);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_existing_file_keeps_its_content_and_grows, Fixture) {
+  std::ofstream(folder.file("disk")) << std::string(1024, 'x');
+  auto disk = open_fileio(*pool, {.path = folder.file("disk"), .create_size_bytes = kMiB}).value();
+  BOOST_TEST(disk->geometry().size_bytes == kMiB);
+  BOOST_TEST((read(*disk, 0, 1)[0] == std::byte{'x'}));
+  BOOST_TEST(!disk->geometry().write_cache);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_read_only_disk_refuses_writes, Fixture) {
+  open("write_back");
+  auto disk = open_fileio(*pool, {.path = folder.file("disk"), .read_only = true}).value();
+  std::vector<std::byte> data(512);
+  BOOST_TEST(disk->geometry().read_only);
+  BOOST_TEST(run(*disk, Op::read, 0, data) == 0);
+  BOOST_TEST(run(*disk, Op::write, 0, data) == EBADF);
+  BOOST_TEST(!disk->resize(2 * kMiB).has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(bad_input_gets_one_clear_line, Fixture) {
+  const std::string missing = folder.file("none");
+  BOOST_TEST(says(error_of(open_fileio(*pool, {.path = missing})), "no such file"));
+  BOOST_TEST(says(error_of(open_fileio(*pool, {.path = missing})), missing.c_str()));
+  BOOST_TEST(!std::filesystem::exists(missing));
+  BOOST_TEST(says(error_of(open_fileio(*pool, {.path = folder.path.string()})), "directory"));
+  BOOST_TEST(says(error_of(open_fileio(*pool, {.path = "/dev/null"})), "character device"));
+  BOOST_TEST(says(error_of(open_block(*pool, {.path = missing})), "no such file or device"));
+  std::ofstream(folder.file("empty")).flush();
+  BOOST_TEST(says(error_of(open_fileio(*pool, {.path = folder.file("empty")})), "less than one"));
+  BOOST_TEST(says(error_of(open_block(*pool, {.path = folder.file("empty")})), "fileio"));
+  BOOST_TEST(says(error_of(open_fileio(*pool, {.path = missing, .block_size_bytes = 520})), "520"));
+  BOOST_TEST(
+      says(error_of(open_fileio(*pool, {.path = missing, .create_size_bytes = 513})), "multiple"));
+  const std::string deep = folder.file("a") + "/b";
+  BOOST_TEST(says(error_of(open_fileio(*pool, {.path = deep, .create_size_bytes = kMiB})),
+                  "folder does not exist"));
+  // Larger than any filesystem takes: what was created for it is gone again.
+  BOOST_TEST(!open_fileio(*pool, {.path = missing, .create_size_bytes = 1ull << 62}).has_value());
+  BOOST_TEST(!std::filesystem::exists(missing));
+  BOOST_TEST(says(error_of(open_ramdisk({.size_bytes = 100})), "multiple"));
+}
