@@ -1,0 +1,114 @@
+"""`tsih clauses`: the clause catalogue on the terminal, and what of it is not covered."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from . import catalogue
+from .errors import ReportError
+from .merge import merge
+from .runs import read_run
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tsih clauses", description="The clauses of RFC 3720, and which of them have a case.",
+        epilog="What is covered is derived from run folders: name some with --runs, or have them in build/runs.")
+    parser.add_argument("--section", metavar="N", help="only this section and what is below it, e.g. 10.13")
+    parser.add_argument("--level", help="only this level, e.g. 'MUST NOT'")
+    parser.add_argument("--party", choices=("target", "initiator"), help="only what binds this party")
+    parser.add_argument("--uncovered", action="store_true", help="only clauses that no case checks")
+    parser.add_argument("--runs", metavar="RUN", nargs="+", type=Path,
+                        help="run folders to derive the coverage from (default: all in build/runs)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--catalogue", metavar="DIR", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("id", nargs="*", help="only these clauses, with all that is known of them")
+    return parser
+
+
+def _run_folders(args) -> list[Path]:
+    if args.runs:
+        return args.runs
+    base = Path("build/runs")
+    return sorted(p.parent for p in base.glob("*/run.json")) if base.is_dir() else []
+
+
+def _selected(args, book, view) -> list[catalogue.Clause]:
+    for wanted in args.id:
+        if wanted not in book.clauses:
+            raise ReportError(f"{wanted}: no such clause in the catalogue")
+    if args.section and not any(_below(c.section, args.section) for c in book.clauses.values()):
+        raise ReportError(f"section {args.section}: the catalogue has no clause of it")
+    if args.level and args.level not in catalogue.LEVELS:
+        raise ReportError(f"level {args.level!r}: expected one of {', '.join(catalogue.LEVELS)}")
+    uncovered = {c.id for c in view.uncovered}
+    return [c for c in book.clauses.values()
+            if (not args.id or c.id in args.id)
+            and (not args.section or _below(c.section, args.section))
+            and (not args.level or c.level == args.level)
+            and (not args.party or c.binds(args.party))
+            and (not args.uncovered or c.id in uncovered)]
+
+
+def _below(section: str, wanted: str) -> bool:
+    return section == wanted or section.startswith(wanted + ".")
+
+
+def _state(clause, view) -> str:
+    if not clause.coverable:
+        return "not testable"
+    cases = view.cases_of(clause.id)
+    return f"{len(cases)} case{'s' if len(cases) != 1 else ''}" if cases else "uncovered"
+
+
+def _print_long(clause, view) -> None:
+    print(f"{clause.id}  {clause.level}, binds {clause.party}, check {clause.check}")
+    print(f"  {clause.summary}")
+    for label, value in (("note", clause.note), ("not testable", clause.reason),
+                         ("UNH-IOL", ", ".join(clause.unh)),
+                         ("RFC 7143", " ".join(filter(None, (clause.rfc7143_fate, clause.rfc7143_id)))),
+                         ("cases", ", ".join(view.cases_of(clause.id)))):
+        if value:
+            print(f"  {label}: {value}")
+
+
+def _as_json(clause, view) -> str:
+    return json.dumps({
+        "id": clause.id, "level": clause.level, "party": clause.party, "summary": clause.summary,
+        "check": clause.check, "reason": clause.reason, "note": clause.note, "unh": clause.unh,
+        "rfc7143": {"fate": clause.rfc7143_fate, "id": clause.rfc7143_id},
+        "cases": view.cases_of(clause.id)}, ensure_ascii=False)
+
+
+def run(argv: list[str]) -> int:
+    args = _parser().parse_args(argv)
+    book = catalogue.load(args.catalogue or catalogue.default_folder())
+    folders = _run_folders(args)
+    view = merge([read_run(f) for f in folders], book)
+    clauses = _selected(args, book, view)
+    for clause in clauses:
+        if args.json:
+            print(_as_json(clause, view))
+        elif args.id:
+            _print_long(clause, view)
+        else:
+            print(f"{clause.id:<18} {clause.level:<10} {clause.party:<9} {_state(clause, view):<12} {clause.summary}")
+    if not args.json and not args.id:
+        tested = [c for c in clauses if c.coverable]
+        covered = [c for c in tested if c.id in view.covered]
+        print(f"{len(clauses)} clauses, {len(tested)} testable, {len(covered)} covered"
+              f" (by {len(folders)} run folder{'s' if len(folders) != 1 else ''})")
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit status 0, or 2 with one line on standard error."""
+    try:
+        return run(sys.argv[1:] if argv is None else argv)
+    except ReportError as error:
+        print(f"tsih clauses: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # `| head` has seen enough
+        sys.stderr.close()
+        return 0

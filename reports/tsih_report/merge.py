@@ -1,0 +1,168 @@
+"""Several runs become one view: later runs win, clauses get a verdict on every system."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+
+from .catalogue import Catalogue, Clause
+from .runs import VERDICTS, Finding, Run, Scenario
+
+# A clause's state on a system: a verdict, or one of these three.
+NOT_RUN, UNCOVERED, UNCOVERABLE = "not_run", "uncovered", "uncoverable"
+STATES = VERDICTS + (NOT_RUN, UNCOVERED, UNCOVERABLE)
+
+
+@dataclass
+class Case:
+    """An active case with its findings on every target system."""
+
+    name: str
+    title: str = ""
+    clauses: list[str] = field(default_factory=list)
+    findings: dict[str, list[Finding]] = field(default_factory=lambda: defaultdict(list))
+
+
+@dataclass
+class System:
+    """A judged system: the parties it was judged as, and its clauses by state."""
+
+    name: str
+    parties: set[str] = field(default_factory=set)
+    states: dict[str, str] = field(default_factory=dict)  # clause id -> state
+    scenarios: Counter = field(default_factory=Counter)  # outcome -> number
+    versions: set[str] = field(default_factory=set)
+
+    @property
+    def counts(self) -> Counter:
+        return Counter(self.states.values())
+
+
+@dataclass
+class View:
+    """All that a report shows."""
+
+    catalogue: Catalogue
+    runs: list[Run]
+    findings: list[Finding]
+    scenarios: list[Scenario]
+    cases: dict[str, Case]
+    systems: list[System]
+    by_clause: dict[str, dict[str, list[Finding]]]  # clause id -> system -> findings
+    covered: set[str]  # clause ids that a case, a scenario or a rule checks
+    unknown_clauses: list[str]  # judged, but not in the catalogue
+    notes: list[str]
+
+    def system(self, name: str) -> System | None:
+        return next((s for s in self.systems if s.name == name), None)
+
+    @property
+    def uncovered(self) -> list[Clause]:
+        return [c for c in self.catalogue.clauses.values() if c.coverable and c.id not in self.covered]
+
+    def cases_of(self, clause_id: str) -> list[str]:
+        """Names of the cases and scenarios that check a clause, sorted."""
+        names = {f.case or f.scenario for found in self.by_clause.get(clause_id, {}).values()
+                 for f in found}
+        names |= {c.name for c in self.cases.values() if clause_id in c.clauses}
+        return sorted(n for n in names if n)
+
+
+def worst(verdicts) -> str:
+    """The worst of several verdicts, in the order of runs.VERDICTS."""
+    return min(verdicts, key=VERDICTS.index)
+
+
+def _identity(finding: Finding) -> tuple:
+    return (finding.run.what, finding.case or "", finding.scenario or "", finding.target_system)
+
+
+def _latest_findings(runs: list[Run]) -> list[Finding]:
+    """Of each case or scenario on each target system the findings of the last run that has any."""
+    last: dict[tuple, Run] = {}
+    for run in runs:
+        for finding in run.findings:
+            last[_identity(finding)] = run
+        for scenario in run.scenarios:
+            last[(run.what, "", scenario.name, scenario.system)] = run
+    return [f for run in runs for f in run.findings if last[_identity(f)] is run]
+
+
+def _latest_scenarios(runs: list[Run]) -> list[Scenario]:
+    latest: dict[tuple, Scenario] = {}
+    for run in runs:
+        for scenario in run.scenarios:
+            latest[(scenario.name, scenario.system)] = scenario
+    return [latest[key] for key in sorted(latest)]
+
+
+def _cases(runs: list[Run], findings: list[Finding]) -> dict[str, Case]:
+    cases: dict[str, Case] = {}
+    for run in runs:
+        for raw in run.cases:
+            case = cases.setdefault(raw["case"], Case(raw["case"]))
+            case.title = str(raw.get("title") or case.title)
+            case.clauses = [str(c) for c in raw["clauses"]]
+    for finding in findings:
+        if finding.case:
+            case = cases.setdefault(finding.case, Case(finding.case))
+            case.findings[finding.target_system].append(finding)
+            if finding.clause and finding.clause not in case.clauses:
+                case.clauses.append(finding.clause)
+    return dict(sorted(cases.items()))
+
+
+def _state(clause: Clause, found: list[Finding], covered: set[str]) -> str:
+    if found:
+        return worst(f.verdict for f in found)
+    if not clause.coverable:
+        return UNCOVERABLE
+    return NOT_RUN if clause.id in covered else UNCOVERED
+
+
+def _systems(view: View) -> list[System]:
+    systems: dict[str, System] = {}
+
+    def get(name: str) -> System:
+        return systems.setdefault(name, System(name))
+
+    for run in view.runs:
+        for name in run.info.get("systems") or []:
+            get(str(name)).parties.add("target")
+    for finding in view.findings:
+        get(finding.system).parties.add(finding.party)
+    for scenario in view.scenarios:
+        if scenario.system:
+            get(scenario.system).parties.add("target")
+            get(scenario.system).scenarios[scenario.outcome] += 1
+    for system in systems.values():
+        for run in view.runs:
+            version = (run.info.get("versions") or {}).get(system.name)
+            if version:
+                system.versions.add(str(version))
+        for clause in view.catalogue.clauses.values():
+            found = view.by_clause.get(clause.id, {}).get(system.name, [])
+            if found or any(clause.binds(p) for p in system.parties):
+                system.states[clause.id] = _state(clause, found, view.covered)
+    # Targets first, ours before its peers, the rest by name.
+    return sorted(systems.values(),
+                  key=lambda s: ("target" not in s.parties, s.name != "tsihd", s.name))
+
+
+def merge(runs: list[Run], catalogue: Catalogue) -> View:
+    """Merges runs by the rules of reports/README.md."""
+    runs = sorted(runs, key=lambda r: str(r.info.get("started") or ""))
+    findings = _latest_findings(runs)
+    by_clause: dict[str, dict[str, list[Finding]]] = defaultdict(lambda: defaultdict(list))
+    for finding in findings:
+        if finding.clause:
+            by_clause[finding.clause][finding.system].append(finding)
+    cases = _cases(runs, findings)
+    scenarios = _latest_scenarios(runs)
+    for scenario in scenarios:
+        scenario.findings = [f for f in findings if f.scenario == scenario.name
+                             and f.target_system == scenario.system]
+    covered = set(by_clause) | {c for case in cases.values() for c in case.clauses}
+    unknown = sorted(covered - set(catalogue.clauses))
+    notes = [f"{run.name}: {note}" for run in runs for note in run.notes]
+    view = View(catalogue, runs, findings, scenarios, cases, [], by_clause, covered, unknown, notes)
+    view.systems = _systems(view)
+    return view
