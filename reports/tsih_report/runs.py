@@ -25,7 +25,7 @@ class Finding:
     party: str
     message: str
     clause: str | None = None
-    property: str | None = None
+    property_name: str | None = None
     case: str | None = None
     scenario: str | None = None
     peer: str | None = None
@@ -42,7 +42,7 @@ class Finding:
 
     @property
     def subject(self) -> str:
-        return self.clause or self.property or ""
+        return self.clause or self.property_name or ""
 
 
 @dataclass
