@@ -361,6 +361,21 @@ struct SnackRequestBhs : BhsStart {  // 10.16
   U32 run_length;
 };
 
+/// Why a PDU is rejected (10.17.1).
+enum class RejectReason : std::uint8_t {
+  data_digest_error = 0x02,
+  snack_reject = 0x03,
+  protocol_error = 0x04,
+  command_not_supported = 0x05,
+  too_many_immediate_commands = 0x06,
+  task_in_progress = 0x07,
+  invalid_data_ack = 0x08,
+  invalid_pdu_field = 0x09,
+  long_operation_reject = 0x0a,
+  negotiation_reset = 0x0b,
+  waiting_for_logout = 0x0c,
+};
+
 struct RejectBhs : BhsStart {  // 10.17; reason is byte 2
   RejectBhs() {
     opcode_byte = static_cast<std::uint8_t>(Opcode::reject);

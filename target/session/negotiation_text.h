@@ -1,0 +1,60 @@
+// Text Requests in full feature phase (RFC 3720 5.4, 10.10, 10.11, 12.3, appendix D): SendTargets,
+// and the keys that may still be declared once a session is up. Sans-I/O: a Text Request in, a
+// Text Response or a reason for a Reject out.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+
+#include "target/session/login.h"
+#include "target/session/nouns.h"
+#include "target/wire/pdu.h"
+
+namespace tsihd::session {
+
+/// Where SendTargets answers come from and who asks.
+struct TextContext {
+  const Inventory& inventory;
+  const LoginIdentity& identity;
+  std::string local_address;  ///< the portal that took the connection, without brackets
+  std::uint16_t local_port = 3260;
+};
+
+/// The text negotiation of one connection: an initiator has at most one at a time (10.10-01). What
+/// it may make us hold: 16 KiB of request text and an answer that grows with the inventory only.
+class TextExchange {
+ public:
+  /// Writes negotiated values to `parameters` when a negotiation has come to its end (5.4), never
+  /// before. Both arguments' referents outlive the exchange.
+  TextExchange(TextContext context, NegotiatedParameters& parameters);
+
+  /// Takes a Text Request that is in order (CmdSN). On success `response` is the answer but for
+  /// StatSN, ExpCmdSN and MaxCmdSN, and `data` its data segment, no longer than the initiator's
+  /// MaxRecvDataSegmentLength. On failure the request is to be rejected with this reason (10.17.1)
+  /// and the negotiation is reset: nothing of it has come into effect (6.10-02).
+  std::expected<void, wire::RejectReason> on_request(const wire::Pdu& request,
+                                                     wire::TextResponseBhs& response,
+                                                     std::string& data);
+  /// Forgets a negotiation under way.
+  void reset();
+
+ private:
+  std::expected<void, wire::RejectReason> accept(const wire::TextRequestBhs& request,
+                                                 std::string_view text);
+  std::expected<void, wire::RejectReason> answer(std::string_view text);
+
+  TextContext context_;
+  NegotiatedParameters& parameters_;
+  NegotiatedParameters pending_;           ///< what holds once the negotiation ends
+  std::uint32_t keys_seen_ = 0;            ///< a bit for each key of the table, against repeats
+  bool active_ = false;                    ///< a Target Transfer Tag is out
+  std::uint32_t initiator_task_tag_ = 0;   ///< of the negotiation under way
+  std::uint32_t target_transfer_tag_ = 0;  ///< the one it goes on with
+  std::uint32_t exchanges_ = 0;
+  std::string incoming_;  ///< request text up to a PDU without C bit
+  std::string outgoing_;  ///< answer text not yet sent
+};
+
+}  // namespace tsihd::session
