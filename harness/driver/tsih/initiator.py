@@ -1,0 +1,165 @@
+"""The stock Linux initiator (open-iscsi) in a guest."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from tsih.guest import Guest, Result
+from tsih.targetconfig import Chap
+
+# Stock values are made for disk arrays that reboot (minutes); a scenario must see the same
+# decisions in seconds. The kernel's recovery is otherwise as it is shipped.
+QUICK_SETTINGS = {
+    "node.session.timeo.replacement_timeout": "5",
+    "node.conn[0].timeo.login_timeout": "5",
+    "node.conn[0].timeo.logout_timeout": "5",
+    "node.conn[0].timeo.noop_out_interval": "2",
+    "node.conn[0].timeo.noop_out_timeout": "2",
+    "node.session.initial_login_retry_max": "1",
+    "node.startup": "manual",
+    "node.session.scan": "auto",
+}
+CONF = "/etc/iscsi/iscsid.conf"
+LOGIN_CEILING_S = 60.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Login:
+    """How a login ended; `exit_status` is iscsiadm's (0, 24 = refused by authentication, …)."""
+
+    ok: bool
+    exit_status: int
+    words: str
+
+
+class Initiator:
+    """open-iscsi with its daemon; devices are found in /sys (no udev needed)."""
+
+    def __init__(self, guest: Guest, **settings: str):
+        self.guest = guest
+        self._conf = {**QUICK_SETTINGS, **settings}
+
+    @property
+    def name(self) -> str:
+        return self.guest.initiator_name
+
+    # -- life -----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Starts iscsid with quick timeouts, when it does not run yet."""
+        lines = "".join(f"{key} = {value}\n" for key, value in self._conf.items())
+        self.guest.write_file(CONF, "iscsid.startup = /sbin/iscsid\n" + lines)
+        self.guest.succeed(
+            "modprobe -a iscsi_tcp sd_mod; mkdir -p /run/lock/iscsi; pgrep -x iscsid >/dev/null || iscsid",
+            as_text="start iscsid")
+
+    def clear(self) -> None:
+        """Logs out of everything and forgets every record."""
+        self.guest.run(
+            "iscsiadm -m session >/dev/null 2>&1 && iscsiadm -m node -u >/dev/null 2>&1; "
+            "rm -rf /var/lib/iscsi/nodes/* /var/lib/iscsi/send_targets/* "
+            "/etc/iscsi/nodes/* /etc/iscsi/send_targets/*; true",
+            as_text="log out of everything, forget every record")
+
+    def version(self) -> str:
+        return self.guest.succeed("iscsiadm --version").strip().removeprefix("iscsiadm version ")
+
+    # -- discovery and records ------------------------------------------------------------------
+
+    def discover(self, portal: str) -> list[tuple[str, str]]:
+        """SendTargets: pairs of portal address and target name. Makes node records, too."""
+        words = self.guest.succeed(f"iscsiadm -m discovery -t sendtargets -p {portal}",
+                                   timeout_s=LOGIN_CEILING_S)
+        return re.findall(r"^(\S+),\d+ (\S+)$", words, re.MULTILINE)
+
+    def add_node(self, iqn: str, portal: str) -> None:
+        """A record without discovery."""
+        self.guest.succeed(f"iscsiadm -m node -o new -T {iqn} -p {portal} >/dev/null")
+
+    def set(self, iqn: str, **parameters: str) -> None:
+        """Sets record values; `__` stands for the dots: session__iscsi__InitialR2T="No"."""
+        self.set_named(iqn, {"node." + k.replace("__", "."): v for k, v in parameters.items()})
+
+    def set_named(self, iqn: str, values: dict[str, str]) -> None:
+        updates = "; ".join(f"iscsiadm -m node -T {iqn} -o update -n '{k}' -v '{v}'"
+                            for k, v in values.items())
+        self.guest.succeed(f"set -e; {updates}")
+
+    def use_chap(self, iqn: str, chap: Chap) -> None:
+        values = {
+            "node.session.auth.authmethod": "CHAP",
+            "node.session.auth.username": chap.userid,
+            "node.session.auth.password": chap.password,
+        }
+        if chap.mutual_userid:
+            values["node.session.auth.username_in"] = chap.mutual_userid
+            values["node.session.auth.password_in"] = chap.mutual_password
+        self.set_named(iqn, values)
+
+    # -- sessions -------------------------------------------------------------------------------
+
+    def try_login(self, iqn: str) -> Login:
+        """Logs in and says how it ended."""
+        result: Result = self.guest.run(f"iscsiadm -m node -T {iqn} -l 2>&1",
+                                        timeout_s=LOGIN_CEILING_S)
+        return Login(result.ok, result.exit_status, result.output.strip())
+
+    def login(self, iqn: str) -> str:
+        """Logs in and returns the device of LUN 0, e.g. `/dev/sda`."""
+        self.guest.succeed(f"iscsiadm -m node -T {iqn} -l", timeout_s=LOGIN_CEILING_S)
+        return self.device(iqn)
+
+    def logout(self, iqn: str) -> None:
+        self.guest.succeed(f"iscsiadm -m node -T {iqn} -u", timeout_s=LOGIN_CEILING_S)
+
+    def rescan(self) -> None:
+        self.guest.succeed("iscsiadm -m session -R", timeout_s=LOGIN_CEILING_S)
+
+    def sessions(self) -> list[str]:
+        """Target names of the sessions that the kernel has."""
+        words = self.guest.run("cat /sys/class/iscsi_session/session*/targetname 2>/dev/null").stdout
+        return words.split()
+
+    def negotiated(self, iqn: str, *names: str) -> dict[str, str]:
+        """What the kernel uses: initial_r2t, immediate_data, first_burst_len, max_burst_len, … and
+        header_digest, data_digest of the connection."""
+        session = f"$(grep -lx {iqn} /sys/class/iscsi_session/session*/targetname | head -1)"
+        script = f"s=$(basename $(dirname {session})); n=${{s#session}}; "
+        script += "".join(
+            f"echo {name} $(cat /sys/class/iscsi_session/$s/{name} "
+            f"/sys/class/iscsi_connection/connection$n:0/{name} 2>/dev/null | head -1); "
+            for name in names)
+        words = self.guest.succeed(script, as_text="negotiated: " + " ".join(names))
+        return dict(line.split(" ", 1) for line in words.splitlines() if " " in line)
+
+    # -- disks ----------------------------------------------------------------------------------
+
+    def device(self, iqn: str, lun: int = 0, *, timeout_s: float = 30.0) -> str:
+        """The block device of a LUN, once the kernel has it."""
+        look = (f"for s in $(grep -lx {iqn} /sys/class/iscsi_session/session*/targetname); do "
+                f"ls -d ${{s%/targetname}}/device/target*/*:{lun}/block/*; done 2>/dev/null | "
+                "head -1 | grep .")
+        path = self.guest.wait_until(look, timeout_s=timeout_s)
+        return "/dev/" + path.strip().rsplit("/", 1)[-1]
+
+    def size_bytes(self, device: str) -> int:
+        return int(self.guest.succeed(f"blockdev --getsize64 {device}"))
+
+    def checked_io(self, device: str, *, size_kib: int = 2048, offset_kib: int = 0) -> str:
+        """Writes random data, drops the caches, reads it back; returns the SHA-256 of both.
+
+        Raises CommandFailed when what comes back is not what was written.
+        """
+        script = f"""set -e
+head -c {size_kib * 1024} /dev/urandom > /run/written
+dd if=/run/written of={device} bs=256k seek={offset_kib * 1024} oflag=seek_bytes conv=fsync,notrunc 2>/dev/null
+echo 3 > /proc/sys/vm/drop_caches
+dd if={device} of=/run/read bs=256k skip={offset_kib * 1024} iflag=skip_bytes,count_bytes count={size_kib * 1024} 2>/dev/null
+w=$(sha256sum < /run/written) r=$(sha256sum < /run/read)
+rm -f /run/written /run/read
+echo "written $w"; echo "read    $r"
+[ "$w" = "$r" ]"""
+        words = self.guest.succeed(
+            script, as_text=f"write {size_kib} KiB of random data to {device}, read it back")
+        return words.split()[1]
