@@ -1,0 +1,26 @@
+// iSCSI names and network portals as configuration files and command lines write them.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "target/base/result.h"
+#include "target/session/nouns.h"
+
+namespace tsihd::config {
+
+/// RFC 3720 3.2.6.1: an iSCSI name has at most this many bytes.
+inline constexpr std::size_t kMaxIscsiNameBytes = 223;
+
+/// An iqn., eui. or naa. name in its normal form (ASCII letters lowered; RFC 3722), or why it is
+/// none. Bytes above 0x7f must be UTF-8 and are taken as they are.
+Result<std::string> normal_iscsi_name(std::string_view text);
+
+/// "127.0.0.1:3260", "[::1]:3260", "0.0.0.0" (port 3260). Port 0 picks a free one.
+Result<session::Portal> parse_portal(std::string_view text);
+/// An address without a port: IPv4, or IPv6 with or without brackets. Returned without brackets.
+Result<std::string> parse_address(std::string_view text);
+/// "127.0.0.1:3260" or "[::1]:3260".
+std::string show_portal(std::string_view address, std::uint16_t port);
+
+}  // namespace tsihd::config

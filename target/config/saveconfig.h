@@ -1,0 +1,34 @@
+// LIO's saved configuration (`targetcli saveconfig`, /etc/target/saveconfig.json) into a Plan.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "target/base/result.h"
+#include "target/config/plan.h"
+
+namespace tsihd::config {
+
+/// Every refusal, one line each: "targets[0].tpgs[0].attributes.t10_pi: expected 0, got 1: ...".
+using RefusalLines = std::vector<std::string>;
+
+/// Reads the text of a configuration. Nothing is opened or bound; anything that is not understood
+/// is refused by its JSON path, never skipped.
+std::expected<Plan, RefusalLines> read_saveconfig(std::string_view json_text);
+
+/// The same for a file, at most 16 MiB.
+std::expected<Plan, RefusalLines> read_saveconfig_file(const std::string& file);
+
+/// One attribute or negotiation parameter by name, with the rules (and the refusals) of the JSON:
+/// for the command line's `--attribute max_sessions=1` and `--parameter InitialR2T=No`.
+Result<void> set_group_attribute(PortalGroupPlan& group, const std::string& name,
+                                 const std::string& value);
+Result<void> set_group_parameter(PortalGroupPlan& group, const std::string& name,
+                                 const std::string& value);
+
+/// What is honoured and what is accepted without effect, and why: for `tsihd --list-attributes`.
+std::string describe_attributes();
+
+}  // namespace tsihd::config

@@ -1,0 +1,171 @@
+#include <fmt/format.h>
+
+#include <array>
+
+#include "target/config/readers.h"
+#include "target/config/rules.h"
+
+namespace tsihd::config {
+namespace {
+
+/// LIO's serial where the file gives none: stable over restarts, different for each object.
+std::string derived_serial(const StoragePlan& storage) {
+  std::uint64_t high = 0xcbf29ce484222325, low = 0x84222325cbf29ce4;  // FNV-1a, two offsets
+  for (std::string_view part : {plugin_name(storage.plugin), std::string_view(storage.name),
+                                std::string_view(storage.device)}) {
+    for (char c : part) {
+      high = (high ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+      low = (low ^ static_cast<unsigned char>(~c)) * 0x100000001b3;
+    }
+    high = (high ^ '/') * 0x100000001b3;
+  }
+  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32, (high >> 16) & 0xffff,
+                     high & 0xffff, low >> 48, low & 0xffffffffffff);
+}
+
+bool read_plugin(Object& object, StoragePlan& storage) {
+  auto value = object.require("plugin");
+  auto name = value ? value->text() : std::nullopt;
+  if (!name) return false;
+  if (*name == "fileio") {
+    storage.plugin = Plugin::fileio;
+  } else if (*name == "block") {
+    storage.plugin = Plugin::block;
+  } else if (*name == "ramdisk") {
+    storage.plugin = Plugin::ramdisk;
+  } else if (*name == "pscsi" || *name == "user") {
+    value->refuse(fmt::format("{} storage objects are not supported; use block or fileio on {}",
+                              *name, *name == "pscsi" ? "the disk's device" : "an image"));
+    return false;
+  } else {
+    value->refuse("expected fileio, block or ramdisk, got " + value->shown());
+    return false;
+  }
+  return true;
+}
+
+void read_name(Object& object, StoragePlan& storage) {
+  auto value = object.require("name");
+  auto name = value ? value->text() : std::nullopt;
+  if (!name) return;
+  bool plain = !name->empty() && name->find_first_of("/ \t\r\n") == std::string::npos;
+  if (!plain) value->refuse("expected a name without slashes and spaces, got " + value->shown());
+  storage.name = *name;
+}
+
+void read_serial(Object& object, StoragePlan& storage) {
+  auto value = object.take("wwn");
+  if (!value || value->is_null()) return;
+  auto serial = value->text(254);  // what configfs holds
+  if (!serial) return;
+  for (char c : *serial) {
+    if (c < 0x20 || c > 0x7e) return value->refuse("expected printable ASCII: a SCSI serial");
+  }
+  storage.serial = *serial;
+}
+
+void read_size(Object& object, StoragePlan& storage, bool required) {
+  auto value = required ? object.require("size") : object.take("size");
+  if (!value || value->is_null()) return;
+  if (auto size = value->number(required ? 512 : 0, INT64_MAX)) {
+    storage.size_bytes = static_cast<std::uint64_t>(*size);
+  }
+}
+
+void read_device(Object& object, StoragePlan& storage) {
+  auto value = object.require("dev");
+  auto device = value ? value->text(4095) : std::nullopt;
+  if (!device) return;
+  if (device->empty()) value->refuse("expected the path of a file or device, got nothing");
+  storage.device = *device;
+}
+
+void read_boolean(Object& object, std::string_view name, bool& into) {
+  if (auto value = object.take(name)) {
+    if (auto on = value->boolean()) into = *on;
+  }
+}
+
+void read_plugin_fields(Object& object, StoragePlan& storage) {
+  constexpr Inert kAio{"aio", "0|1", "disk requests never block the loop in either mode"};
+  constexpr Inert kNullio{"nullio", "0", "a ramdisk keeps what is written to it"};
+  switch (storage.plugin) {
+    case Plugin::fileio:
+      read_device(object, storage);
+      read_size(object, storage, false);
+      read_boolean(object, "write_back", storage.write_back);
+      if (auto value = object.take("aio")) check_inert(*value, kAio);
+      break;
+    case Plugin::block: {
+      constexpr Inert kWriteBack{"write_back", "0", "the device says whether it has a cache"};
+      read_device(object, storage);
+      read_boolean(object, "readonly", storage.read_only);
+      if (auto value = object.take("write_back")) check_inert(*value, kWriteBack);
+      break;
+    }
+    case Plugin::ramdisk:
+      read_size(object, storage, true);
+      if (auto value = object.take("nullio")) check_inert(*value, kNullio);
+      break;
+  }
+}
+
+void read_alua_groups(const Value& list) {
+  for (const Value& entry : list.elements(64)) {
+    Object group(entry);
+    if (auto value = group.require("name")) {
+      auto name = value->text();
+      if (name && *name != "default_tg_pt_gp") {
+        value->refuse("only default_tg_pt_gp is supported; remove the group " + value->shown());
+      }
+    }
+    for (const Inert& rule : inert_alua_group_fields()) {
+      if (auto value = group.take(rule.name); value && !value->is_null()) {
+        check_inert(*value, rule);
+      }
+    }
+    group.finish("target port group field");
+  }
+}
+
+void read_storage_object(const Value& entry, Plan& plan) {
+  Object object(entry);
+  StoragePlan storage;
+  storage.path = entry.path();
+  read_name(object, storage);
+  if (!entry.is_object() || !read_plugin(object, storage)) return;
+  read_serial(object, storage);
+  read_plugin_fields(object, storage);
+  if (auto value = object.take("attributes")) {
+    apply_rules(*value, storage_attributes(), inert_storage_attributes(),
+                "storage object attribute", storage);
+  }
+  if (auto value = object.take("alua_tpgs")) read_alua_groups(*value);
+  object.finish("storage object field");
+  if (storage.serial.empty()) storage.serial = derived_serial(storage);
+  for (const StoragePlan& other : plan.storage) {
+    if (other.name == storage.name && other.plugin == storage.plugin) {
+      object.refuse(fmt::format("{} \"{}\" is already configured at {}; rename one of them",
+                                plugin_name(storage.plugin), storage.name, other.path));
+    } else if (other.serial == storage.serial) {
+      object.refuse(
+          fmt::format("wwn {} is already that of {}: initiators would take both for one "
+                      "disk; change one of them",
+                      storage.serial, other.path));
+    }
+  }
+  plan.storage.push_back(std::move(storage));
+}
+
+}  // namespace
+
+std::string_view plugin_name(Plugin plugin) {
+  constexpr std::array<std::string_view, 3> kNames{"fileio", "block", "ramdisk"};
+  return kNames[static_cast<std::size_t>(plugin)];
+}
+
+void read_storage_objects(const Value& list, Plan& plan) {
+  for (const Value& entry : list.elements(kMaxStorageObjects)) read_storage_object(entry, plan);
+}
+
+}  // namespace tsihd::config
