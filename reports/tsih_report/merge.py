@@ -35,6 +35,11 @@ class System:
     def counts(self) -> Counter:
         return Counter(self.states.values())
 
+    @property
+    def judged(self) -> int:
+        """How many clauses have a verdict."""
+        return sum(1 for state in self.states.values() if state in VERDICTS)
+
 
 @dataclass
 class View:
