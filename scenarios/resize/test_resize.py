@@ -92,7 +92,7 @@ def test_in_flight(story, target, initiator, device):
     """The growth and the rescan come in the middle of writes; fio verifies every block."""
     story.step("fio writes, many commands at a time")
     fio = initiator.guest.background(
-        f"fio --name=inflight --filename={device} --rw=randwrite --bs=32k --size=48m --iodepth=8 "
+        f"fio --name=inflight --filename={device} --rw=randwrite --bs=32k --size=24m --iodepth=8 "
         "--ioengine=libaio --direct=1 --verify=crc32c --verify_fatal=1 --randseed=1 "
         "--norandommap=0 --minimal")
     written = f"$(awk '{{print $5}}' /sys/class/block/{device.rsplit('/', 1)[1]}/stat)"

@@ -138,8 +138,9 @@ class LioTarget(Target):
     def __init__(self, guest: Guest):
         super().__init__(guest)
         guest.succeed(
-            f"mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config; "
-            f"modprobe -a target_core_mod iscsi_target_mod; mkdir -p /var/target/pr {CONFIGFS}/iscsi",
+            "set -e; modprobe -a configfs target_core_mod iscsi_target_mod; "
+            "mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config; "
+            f"mkdir -p /var/target/pr {CONFIGFS}/iscsi",
             as_text="LIO's modules and configfs")
         self._log_from = self._log_lines()
 
