@@ -6,7 +6,10 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "target/base/log.h"
 #include "target/base/time.h"
@@ -39,15 +42,15 @@ enum class SessionType : std::uint8_t { normal, discovery };
 /// Who logs in, and where.
 struct LoginIdentity {
   SessionType type = SessionType::normal;
-  std::string initiator_name;             ///< normalised
+  std::string initiator_name;  ///< normalised
   std::string initiator_alias;
   std::array<std::uint8_t, 6> isid{};
-  std::uint16_t tsih = 0;                 ///< as asked for by the initiator; 0 = a new session
+  std::uint16_t tsih = 0;  ///< as asked for by the initiator; 0 = a new session
   std::uint16_t cid = 0;
-  bool authenticated = false;             ///< CHAP was passed (not merely not asked for)
-  TargetNode* target = nullptr;           ///< null in discovery
+  bool authenticated = false;    ///< CHAP was passed (not merely not asked for)
+  TargetNode* target = nullptr;  ///< null in discovery
   PortalGroup* portal_group = nullptr;
-  NodeAcl* acl = nullptr;                 ///< null in demo mode and in discovery
+  NodeAcl* acl = nullptr;  ///< null in demo mode and in discovery
 };
 
 /// What the login phase asks of the sessions that exist. Implemented by the session registry.
@@ -65,10 +68,10 @@ class SessionDirectory {
 struct LoginContext {
   const Inventory& inventory;
   const SessionDirectory& sessions;
-  std::string local_address;              ///< the portal that took the connection
+  std::string local_address;  ///< the portal that took the connection
   std::uint16_t local_port = 3260;
-  std::string remote;                     ///< ADDR:PORT of the initiator, for the log
-  void (*random)(std::span<std::byte>);   ///< unpredictable bytes (CHAP challenges)
+  std::string remote;                    ///< ADDR:PORT of the initiator, for the log
+  void (*random)(std::span<std::byte>);  ///< unpredictable bytes (CHAP challenges)
   Log log;
 };
 
@@ -81,22 +84,33 @@ enum class LoginState : std::uint8_t {
   failed,       ///< the response (if any) is to be sent, then the connection closes
 };
 
+/// MaxCmdSN - ExpCmdSN + 1 of a new session: the ACL's or the portal group's queue depth, which the
+/// final Login Response promises. 1..1024.
+std::uint32_t command_window_depth(const LoginIdentity& identity);
+
+/// Limits: 16 KiB of text in one logical text, 8 KiB in one response, 512 requests, 128 keys. The
+/// time for the whole is the caller's to limit (login_timeout_s). Nothing grows with the number of
+/// exchanges.
 class LoginExchange {
  public:
   explicit LoginExchange(LoginContext context);
   ~LoginExchange();
 
-  /// Takes a whole PDU of any opcode in the login phase (anything but a Login Request is a protocol
-  /// error here, 10.12). In every state but awaiting_admission a response may have been appended to
-  /// `response` (header and padded data segment, ready for the wire; login PDUs bear no digests).
+  /// Takes a whole PDU of any opcode in the login phase. Anything but a Login Request ends it: with
+  /// a login reject once the phase has begun (3.2.3-06), without a word before (3.2.3-05). In every
+  /// state but awaiting_admission a response may have been appended to `response` (header and
+  /// padded data segment, ready for the wire; login PDUs bear no digests).
   LoginState on_pdu(const wire::Pdu& pdu, std::vector<std::byte>& response);
   /// The session may exist: writes the final Login Response with this TSIH.
   LoginState admit(std::uint16_t tsih, std::vector<std::byte>& response);
-  /// It may not: writes a Login Response with this status (class in the high byte).
-  LoginState refuse(std::uint16_t status, std::vector<std::byte>& response);
+  /// It may not: writes a Login Response with this status (login_status.h) and logs the reason.
+  /// Also ends a login that is under way (shutdown, out of time). Before the first Login Request
+  /// there is nothing to answer and `response` stays as it is.
+  LoginState refuse(std::uint16_t status, std::vector<std::byte>& response,
+                    std::string_view reason = "not admitted");
 
   const LoginIdentity& identity() const;
-  const NegotiatedParameters& parameters() const;
+  const NegotiatedParameters& parameters() const;  ///< final once awaiting_admission is reached
   std::uint32_t next_stat_sn() const;  ///< StatSN of the first full feature phase response
   std::uint32_t exp_cmd_sn() const;    ///< ExpCmdSN that the session starts with
 

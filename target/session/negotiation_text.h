@@ -7,7 +7,9 @@
 #include <expected>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "target/session/keys.h"
 #include "target/session/login.h"
 #include "target/session/nouns.h"
 #include "target/wire/pdu.h"
@@ -41,20 +43,23 @@ class TextExchange {
   void reset();
 
  private:
-  std::expected<void, wire::RejectReason> accept(const wire::TextRequestBhs& request,
-                                                 std::string_view text);
-  std::expected<void, wire::RejectReason> answer(std::string_view text);
+  using Outcome = std::expected<void, wire::RejectReason>;
+  Outcome take(const wire::TextRequestBhs& request, std::string_view data);
+  Outcome take_text(std::string_view text);
+  Outcome take_key(const KeyRule* rule, std::string_view name, std::string_view value);
+  void respond(const wire::TextRequestBhs& request, wire::TextResponseBhs& response,
+               std::string& data);
 
   TextContext context_;
   NegotiatedParameters& parameters_;
-  NegotiatedParameters pending_;           ///< what holds once the negotiation ends
-  std::uint32_t keys_seen_ = 0;            ///< a bit for each key of the table, against repeats
   bool active_ = false;                    ///< a Target Transfer Tag is out
   std::uint32_t initiator_task_tag_ = 0;   ///< of the negotiation under way
   std::uint32_t target_transfer_tag_ = 0;  ///< the one it goes on with
   std::uint32_t exchanges_ = 0;
-  std::string incoming_;  ///< request text up to a PDU without C bit
-  std::string outgoing_;  ///< answer text not yet sent
+  KeyLedger ledger_;
+  std::optional<std::uint32_t> pending_length_bytes_;  ///< declared, in effect at the end
+  std::string incoming_;                               ///< request text up to a PDU without C bit
+  std::string outgoing_;                               ///< answer text not yet sent
 };
 
 }  // namespace tsihd::session

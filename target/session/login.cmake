@@ -1,0 +1,5 @@
+# The login phase and text negotiation.
+add_library(tsihd_login STATIC
+  chap.cpp chap_values.cpp keys.cpp login.cpp login_identity.cpp login_security.cpp name.cpp
+  negotiation.cpp negotiation_text.cpp send_targets.cpp)
+target_link_libraries(tsihd_login PUBLIC tsihd_base tsihd_wire PRIVATE OpenSSL::Crypto)
