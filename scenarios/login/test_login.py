@@ -57,17 +57,17 @@ def test_chap(story, target, initiator, disk_is_whole):
     story.finding(verdict="pass", clause="R3720-11.1-03", message="one-way CHAP was passed")
 
 
-@pytest.mark.parametrize("mistake", ["secret", "name", "none"])
+@pytest.mark.parametrize("mistake", ["a wrong secret", "a wrong name", "no CHAP"],
+                         ids=["secret", "name", "none"])
 def test_chap_refused(story, target, initiator, mistake):
-    """With a wrong secret, a wrong name, or without CHAP the initiator is refused."""
+    """An initiator that logs in with {mistake} is refused."""
     story.step("The target knows one initiator, by CHAP")
     serve_with_chap(target, initiator, ONE_WAY)
-    wrong = {"secret": Chap("alice", "not-the-secret-of-alice"),
-             "name": Chap("mallory", "a-secret-of-alice"), "none": None}[mistake]
+    wrong = {"a wrong secret": Chap("alice", "not-the-secret-of-alice"),
+             "a wrong name": Chap("mallory", "a-secret-of-alice"), "no CHAP": None}[mistake]
     if wrong:
         initiator.use_chap(target.iqn, wrong)
-    story.step(f"The initiator logs in with the wrong {mistake}" if wrong else
-               "The initiator logs in without CHAP")
+    story.step(f"The initiator logs in with {mistake}")
     login = initiator.try_login(target.iqn)
     story.judge(login.exit_status == AUTHENTICATION_FAILURE,
                 clause="R3720-11.1.4-04" if wrong else None, property="authentication",
@@ -119,7 +119,7 @@ def test_digests(story, target, initiator, disk_is_whole):
 @pytest.mark.parametrize("immediate_data", ["Yes", "No"], ids=["immediate", "no_immediate"])
 @pytest.mark.parametrize("initial_r2t", ["Yes", "No"], ids=["r2t", "no_r2t"])
 def test_unsolicited(story, target, initiator, disk_is_whole, initial_r2t, immediate_data):
-    """InitialR2T and ImmediateData in their four combinations: the data arrives whole in each."""
+    """InitialR2T={initial_r2t}, ImmediateData={immediate_data}: the data arrives whole."""
     story.step(f"Both sides are for InitialR2T={initial_r2t}, ImmediateData={immediate_data}")
     wanted = {"InitialR2T": initial_r2t, "ImmediateData": immediate_data}
     target.serve(DISK, parameters=wanted)

@@ -129,7 +129,7 @@ def test_alive_fence(story, duel):
 @pytest.mark.systems("tsihd")
 @GUARDS
 def test_paused(story, duel, guard):
-    """The first machine is paused and continued later: the second has taken over, and keeps it."""
+    """The first machine is paused and continued later, guard `{guard}`: the second has taken over."""
     first_is_writing(story, duel, guard)
     story.step("The first machine stops, with a write on its way")
     duel.one.guest.pause()
@@ -143,7 +143,7 @@ def test_paused(story, duel, guard):
 @pytest.mark.systems("tsihd")
 @GUARDS
 def test_cut_off(story, duel, guard):
-    """The first machine is cut off and healed later: the second has taken over, and keeps it."""
+    """The first machine is cut off and healed later, guard `{guard}`: the second has taken over."""
     first_is_writing(story, duel, guard)
     story.step("The first machine's cable is cut; it goes on trying")
     duel.one.guest.cut()
@@ -157,7 +157,7 @@ def test_cut_off(story, duel, guard):
 @pytest.mark.systems("tsihd")
 @GUARDS
 def test_killed(story, duel, guard):
-    """The first machine dies as by a power cut: the second takes over."""
+    """The first machine dies as by a power cut, guard `{guard}`: the second takes over."""
     first_is_writing(story, duel, guard)
     story.step("The first machine loses its power")
     duel.one.guest.kill()
@@ -169,7 +169,7 @@ def test_killed(story, duel, guard):
 @pytest.mark.systems("tsihd")
 @GUARDS
 def test_comes_back(story, lab, machines, duel, guard):
-    """A machine that crashed and comes back from its own address is not locked out by its ghost."""
+    """A machine that crashed and comes back, guard `{guard}`: its own ghost does not lock it out."""
     first_is_writing(story, duel, guard)
     story.step("The machine crashes; nobody else wants its disk")
     duel.one.guest.kill()

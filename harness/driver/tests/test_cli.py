@@ -10,11 +10,12 @@ from tsih import cli, names
 @pytest.fixture(autouse=True)
 def programs(tmp_path, monkeypatch):
     """A directory of programs with one tsih-conform that tells its arguments."""
-    program = tmp_path / "tsih-conform"
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "tsih-conform"
     program.write_text("#!/bin/sh\necho conform \"$@\"\nexit 3\n")
     program.chmod(0o755)
-    monkeypatch.setenv("TSIH_BIN", str(tmp_path))
-    return tmp_path
+    monkeypatch.setenv("TSIH_BIN", str(program.parent))
+    return program.parent
 
 
 def usage(capsys, *arguments):
@@ -79,8 +80,7 @@ def test_run_without_the_lab_says_how(capsys):
     assert "make build" in capsys.readouterr().err
 
 
-def test_exec_without_a_lab_says_how(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(cli.paths, "LABS", tmp_path)
+def test_exec_without_a_lab_says_how(capsys):
     assert cli.main(["exec", "target", "true"]) == cli.FAILED
     assert "--keep" in capsys.readouterr().err
 

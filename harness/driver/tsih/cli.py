@@ -29,6 +29,7 @@ judging by the RFC
 
 reports
   tsih report RUN... --out DIR      HTML, JUnit and JSON from run folders
+  tsih clauses                      the clauses of the RFC, on the terminal
 
 tsih COMMAND --help says more. Exit status: 0 ok, 1 something failed, 2 usage.
 """
@@ -88,7 +89,7 @@ def collect() -> list[tuple[str, str, str]]:
     rows: dict[str, tuple[list[str], str]] = {}
     for item in seen.items:
         name, system = plugin.name_of(item)
-        title = (item.obj.__doc__ or "").strip().split("\n")[0]
+        title = plugin.doc_of(item).strip().split("\n")[0]
         rows.setdefault(name, ([], title))[0].append(system)
     return [(name, ",".join(systems), title) for name, (systems, title) in rows.items()]
 
@@ -249,28 +250,23 @@ def check_guest(client, name: str) -> dict:
 # -- the rest -------------------------------------------------------------------------------------
 
 
-def report(arguments: list[str]) -> int:
-    program = paths.ROOT / "reports"
-    environment = {**os.environ, "PYTHONPATH": f"{program}:{paths.ROOT / 'harness' / 'driver'}"}
-    return subprocess.run([PYTHON, "-m", "tsih_report", *arguments], env=environment,
-                          check=False).returncode
-
-
 BUILT_IN: dict[str, Callable[[list[str]], int]] = {
     "list": list_scenarios,
     "run": run,
     "exec": exec_in_guest,
     "shell": shell_in_guest,
     "stop": stop,
-    "report": report,
 }
 
 
 def programs_beside() -> dict[str, pathlib.Path]:
-    """tsih-NAME in the directory of tsih itself, by NAME."""
-    directory = paths.bin_dir()
-    found = sorted(directory.glob("tsih-*")) if directory.is_dir() else []
-    return {p.name.removeprefix("tsih-"): p for p in found if os.access(p, os.X_OK)}
+    """tsih-NAME in the directory of tsih itself and among the scripts of reports/, by NAME."""
+    found: dict[str, pathlib.Path] = {}
+    for directory in (paths.ROOT / "reports", paths.bin_dir()):
+        for program in sorted(directory.glob("tsih-*")) if directory.is_dir() else []:
+            if program.is_file() and os.access(program, os.X_OK):
+                found[program.name.removeprefix("tsih-")] = program
+    return found
 
 
 def main(argv: list[str]) -> int:
@@ -295,3 +291,6 @@ def main(argv: list[str]) -> int:
         return FAILED
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # `tsih list | head`: whoever read has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return OK

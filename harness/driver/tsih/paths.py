@@ -7,17 +7,24 @@ import pathlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 SCENARIOS = ROOT / "scenarios"
-BUILD = ROOT / "build"
-RUNS = BUILD / "runs"
-LABS = BUILD / "lab"
 
 
 def bin_dir() -> pathlib.Path:
-    """Where the project's programs are: $TSIH_BIN, which build/bin/tsih sets, else build/bin."""
-    return pathlib.Path(os.environ.get("TSIH_BIN") or BUILD / "bin")
+    """Where the project's programs are: $TSIH_BIN, which the command tsih sets, else build/bin."""
+    return pathlib.Path(os.environ.get("TSIH_BIN") or ROOT / "build" / "bin")
+
+
+def runs() -> pathlib.Path:
+    """Run folders, beside the programs: build/runs."""
+    return bin_dir().parent / "runs"
+
+
+def labs() -> pathlib.Path:
+    """Disks, sockets and consoles of labs: build/lab. Short paths: Unix sockets allow 107 bytes."""
+    return bin_dir().parent / "lab"
 
 
 def kept_labs() -> list[pathlib.Path]:
     """Control sockets of labs that were kept up, the newest first. Some may be dead."""
-    found = LABS.glob("*/control.sock") if LABS.is_dir() else []
+    found = labs().glob("*/control.sock") if labs().is_dir() else []
     return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)

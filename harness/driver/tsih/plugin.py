@@ -38,8 +38,6 @@ class RunState:
         self.run: RunFolder | None = None
         self.lab: Lab | None = None
         self.kept_because = ""
-        self.no_match: list[str] = []
-        self.known: list[str] = []
 
     def run_folder(self) -> RunFolder:
         if self.run is None:
@@ -47,7 +45,7 @@ class RunState:
             what = {"what": "scenarios", "title": "scenarios in guests", "command": command}
             out = self.config.getoption("tsih_out")
             self.run = (RunFolder(pathlib.Path(out), **what) if out
-                        else RunFolder.create(paths.RUNS, **what))
+                        else RunFolder.create(paths.runs(), **what))
             self.run.add_versions({"tsih": source_version(paths.ROOT)})
         return self.run
 
@@ -83,9 +81,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "system" not in metafunc.fixturenames:
         return
     mark = metafunc.definition.get_closest_marker("systems")
-    systems = list(mark.args) if mark else ["tsihd", "lio"]
-    chosen = metafunc.config.getoption("tsih_systems") or systems
-    metafunc.parametrize("system", [s for s in systems if s in chosen])
+    metafunc.parametrize("system", list(mark.args) if mark else ["tsihd", "lio"])
 
 
 def name_of(item: pytest.Item) -> tuple[str, str]:
@@ -103,23 +99,30 @@ def variant_of(item: pytest.Item) -> str:
     return ".".join(part for part in item.callspec.id.split("-") if part != system)
 
 
+def doc_of(item: pytest.Item) -> str:
+    """Its docstring, with `{parameter}` replaced by the parameter's value."""
+    text = item.obj.__doc__ or ""
+    for name, value in (item.callspec.params.items() if hasattr(item, "callspec") else ()):
+        text = text.replace("{" + name + "}", str(value))
+    return text
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    state, patterns = config.stash[STATE], config.getoption("tsih_scenarios")
-    for item in list(items):
-        if "NOTSET" in item.name:  # no system of this scenario was chosen
-            items.remove(item)
-    every = [name_of(item)[0] for item in items]
-    state.known = sorted(set(every))
-    state.no_match = [p for p in patterns if not any(names.is_chosen(n, [p]) for n in every)]
-    if state.no_match:
-        wrong = state.no_match[0]
-        words = state.known + sorted({n.split(".")[0] for n in every})
-        raise pytest.UsageError(
-            f"no scenario is called {wrong!r}{names.did_you_mean(wrong, words)}; tsih list")
-    if patterns:
-        gone = [i for i, n in zip(items, every) if not names.is_chosen(n, patterns)]
-        items[:] = [i for i, n in zip(items, every) if names.is_chosen(n, patterns)]
+    patterns = config.getoption("tsih_scenarios")
+    systems = config.getoption("tsih_systems") or list(SYSTEMS)
+    every = [name_of(item) for item in items]
+    for pattern in patterns:
+        if not any(names.is_chosen(name, [pattern]) for name, _ in every):
+            words = {name for name, _ in every} | {name.split(".")[0] for name, _ in every}
+            raise pytest.UsageError(f"no scenario is called {pattern!r}"
+                                    f"{names.did_you_mean(pattern, sorted(words))}; tsih list")
+    chosen, gone = [], []
+    for item, (name, system) in zip(items, every):
+        good = names.is_chosen(name, patterns) and (system in systems or not system)
+        (chosen if good else gone).append(item)
+    items[:] = chosen
+    if gone:
         config.hook.pytest_deselected(items=gone)
 
 
@@ -139,7 +142,7 @@ def machines() -> dict[str, dict]:
 def lab(pytestconfig: pytest.Config, machines: dict[str, dict]) -> Iterator[Lab]:
     """The lab with those guests up."""
     state = pytestconfig.stash[STATE]
-    run_dir = paths.LABS / state.run_folder().path.name
+    run_dir = paths.labs() / state.run_folder().path.name
     one = Lab(paths.bin_dir() / "tsih-lab", run_dir, state.progress)
     state.lab = one
     try:
@@ -161,7 +164,7 @@ def story(request: pytest.FixtureRequest, lab: Lab, machines: dict[str, dict],
     lab.boot(machines)  # those that an earlier scenario killed
     scenario, _ = name_of(request.node)
     recorder = ScenarioRecorder(
-        state.run_folder(), lab, scenario, system, doc=request.node.obj.__doc__ or "",
+        state.run_folder(), lab, scenario, system, doc=doc_of(request.node),
         variant=variant_of(request.node),
         test=request.node.nodeid, tell=state.progress.tell,
         expected_disaster=request.node.get_closest_marker("control") is not None)
