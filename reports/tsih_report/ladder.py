@@ -64,6 +64,7 @@ class Row:
     fields: list = field(default_factory=list)  # (label, text)
     text: str = ""
     marked: bool = False  # evidence of a finding
+    leads_frame: bool = False  # the first drawn row of its frame: a link to the frame leads here
 
 
 @dataclass
@@ -268,5 +269,9 @@ def build(lines: list[dict], notes: list[str], guests: list[dict] | None = None,
             drawn.append(row)
         if gap:
             drawn.append(_gap(gap))
+    seen: set[int] = set()
+    for row in drawn:
+        row.leads_frame = row.frame is not None and row.frame not in seen
+        seen.add(row.frame)
     kinds = [k for k in KIND_NAMES if any(r.kind == "pdu" and r.colour == k for r in drawn)]
     return Ladder(names, drawn, len(rows), kinds, notes)

@@ -1,0 +1,67 @@
+"""The catalogue's loader: what it accepts, and the one line that it stops with otherwise."""
+
+import pytest
+from conftest import BOOK, clause_text
+
+from tsih_report import catalogue
+from tsih_report.errors import ReportError
+
+
+def load(folder, text, name="section-10.13-x.toml"):
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(text)
+    return catalogue.load(folder)
+
+
+def test_the_checkouts_catalogue_is_valid_and_has_login_and_negotiation_whole():
+    book = catalogue.load(catalogue.default_folder())
+    assert {"5.1", "5.2", "5.3", "5.4", "10.12", "10.13", "11", "12"} <= {s.number for s in book.sections}
+    counted = {n: sum(c.section == n or c.section.startswith(n + ".") for c in book.clauses.values())
+               for n in ("5", "10.12", "10.13", "11", "12")}
+    assert counted == {"5": 65, "10.12": 20, "10.13": 15, "11": 43, "12": 30}
+    assert book.clauses["R3720-10.13.5-05"].party == "both"
+
+
+def test_sections_stand_in_the_order_of_the_rfc(tmp_path):
+    for number in ("10.2", "5.4", "10.12", "AppD"):
+        text = BOOK.replace('"10.13"', f'"{number}"') + clause_text("01", id=f'"R3720-{number}-01"')
+        book = load(tmp_path / "c", text, f"section-{number}-x.toml")
+    assert [s.number for s in book.sections] == ["5.4", "10.2", "10.12", "AppD"]
+
+
+@pytest.mark.parametrize("text, told", [
+    (clause_text("01") + clause_text("01"), "R3720-10.13.5-01 is there twice"),
+    (clause_text("01", summary='"  "'), "clause R3720-10.13.5-01: summary is empty"),
+    (clause_text("01", level='"MIGHT"'), "level is 'MIGHT', expected one of MUST, MUST NOT"),
+    (clause_text("01", party='"T"'), "party is 'T'"),
+    (clause_text("01", check='"maybe"'), "check is 'maybe'"),
+    (clause_text("01", check='"none"'), 'needs a reason exactly when check = "none"'),
+    (clause_text("01", reason='"why"'), 'needs a reason exactly when check = "none"'),
+    (clause_text("01", id='"R3720-10.12.5-01"'), "does not belong to section 10.13"),
+    (clause_text("01", id='"R3720-10.130-01"'), "does not belong to section 10.13"),
+    (clause_text("01", id='"10.13.5-01"'), "id is not of the form"),
+    (clause_text("01", rfc7143='{fate = "lost"}'), "rfc7143 needs a fate"),
+    (clause_text("01", rfc7143='{fate = "same"}'), "needs an id exactly when"),
+    (clause_text("01", rfc7143='{fate = "dropped", id = "R7143-1-01"}'), "needs an id exactly when"),
+    (clause_text("01", unh="[17]"), "unh is not a list"),
+    (clause_text("01", colour='"red"'), "unknown field colour"),
+    (clause_text("01", party=None), "has no party"),
+    ("[[clause]\n", "not TOML"),
+    ("", "has no [[clause]]"),
+])
+def test_a_defect_stops_it_with_one_line_that_names_it(tmp_path, text, told):
+    with pytest.raises(ReportError) as caught:
+        load(tmp_path / "c", BOOK + text)
+    assert told in str(caught.value) and "section-10.13-x.toml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_clause_in_two_files_is_found(tmp_path):
+    load(tmp_path / "c", BOOK + clause_text("01"))
+    with pytest.raises(ReportError, match="there twice, first in section-10.13-x.toml"):
+        load(tmp_path / "c", BOOK + clause_text("01"), "section-10.13-y.toml")
+
+
+def test_a_folder_without_clauses_is_refused(tmp_path):
+    with pytest.raises(ReportError, match="no section-"):
+        catalogue.load(tmp_path)

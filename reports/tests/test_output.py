@@ -1,0 +1,235 @@
+"""What is written: pages, JUnit, JSON, the terminal; escaping, missing data, exit statuses."""
+
+import json
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+from sample import HOSTILE, finding, ladder_lines, make_run, make_scenario, sample, write_json, write_lines
+
+from tsih_report import clauses_cli, cli, ladder, timeline, words
+
+VOID = {"meta", "link", "input", "br", "hr", "img"}
+
+
+class Strict(HTMLParser):
+    """Fails on a tag that is closed in the wrong order; collects ids, links and script texts."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.links, self.scripts = [], [], [], 0
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.scripts += tag == "script"
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+        if "href" in attributes:
+            self.links.append(attributes["href"])
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open.pop() == tag, f"</{tag}> at {self.getpos()}"
+
+
+@pytest.fixture
+def report(book, tmp_path, capsys):
+    """report(folders...): runs the program, returns the folder it wrote."""
+    def run(*folders):
+        out = tmp_path / "out"
+        assert cli.main([*map(str, folders), "--out", str(out), "--catalogue", str(book)]) == 0
+        return out
+    return run
+
+
+def test_the_sample_report_is_well_formed_and_every_link_leads_somewhere(tmp_path, capsys):
+    sample(tmp_path / "runs")
+    out = tmp_path / "out"
+    assert cli.main([str(tmp_path / "runs"), "--out", str(out)]) == 0
+    pages = {p.relative_to(out).as_posix(): Strict(p.read_text()) for p in out.rglob("*.html")}
+    assert len(pages) > 60
+    for name, page in pages.items():
+        assert len(page.ids) == len(set(page.ids)), name
+        assert page.scripts == (1 if name == "index.html" else 0)
+        for link in page.links:
+            assert not re.match(r"(https?:)?//", link), link
+            path, _, anchor = link.partition("#")
+            if link.startswith("data:"):
+                continue
+            target = (out / name).parent.joinpath(path).resolve() if path else out / name
+            assert target.is_file(), f"{name} links to {link}"
+            if anchor and target.suffix == ".html" and not anchor.startswith("frame-"):
+                assert anchor in pages[target.relative_to(out.resolve()).as_posix()].ids, f"{name}: {link}"
+
+
+def test_the_same_folders_give_the_same_bytes(report, tmp_path):
+    folder = make_run(tmp_path / "run", [finding()], what="scenarios")
+    make_scenario(folder, "s.t", "alpha", extra_io=3)
+    first = {p: p.read_bytes() for p in report(folder).rglob("*") if p.is_file()}
+    assert first == {p: p.read_bytes() for p in report(folder).rglob("*") if p.is_file()}
+
+
+def test_what_a_peer_sent_stays_text(report, tmp_path):
+    folder = make_run(tmp_path / "run", [finding("violation", message=HOSTILE, case="a.b"),
+                                         finding("pass", scenario=HOSTILE, system=HOSTILE)])
+    write_lines(folder / "cases" / "a.b.ladder.jsonl", ladder_lines(1))
+    make_scenario(folder, "s.t", "alpha", extra_io=0, title=HOSTILE, reason=HOSTILE, metrics={HOSTILE: HOSTILE})
+    out = report(folder)
+    for page in out.rglob("*.html"):
+        text = page.read_text()
+        assert "<script>alert" not in text, page
+        assert Strict(text).scripts <= 1
+    assert "&lt;script&gt;alert" in (out / "cases" / "a.b.html").read_text()
+    ElementTree.parse(out / "junit.xml")
+
+
+def test_evidence_outside_of_the_run_folder_is_neither_read_nor_copied(report, tmp_path):
+    (tmp_path / "secret.ladder.jsonl").write_text('{"i": 1, "kind": "note", "text": "outside"}\n')
+    folder = make_run(tmp_path / "run", [
+        finding(case="a.b", evidence={"file": "../secret.ladder.jsonl", "line": 1}),
+        finding(case="../../secret", evidence={"file": "/etc/hostname", "line": 1})])
+    out = report(folder)
+    assert all("outside" not in p.read_text() for p in out.rglob("*.html"))
+    assert sorted(p.name for p in (out / "cases").iterdir()) == ["_.._secret.html", "a.b.html"]
+
+
+def test_junit_has_a_suite_for_each_system_and_counts_that_add_up(report, tmp_path):
+    folder = make_run(tmp_path / "run", [
+        finding("pass", case="a.one", duration_ms=5), finding("violation", case="a.two", message="expected x, got y"),
+        finding("unsupported", case="a.three"), finding("error", case="a.four"), finding("warning", case="a.five"),
+        finding("pass", case="a.two", system="beta")])
+    make_scenario(folder, "s.t", "alpha", "failed", extra_io=0)
+    root = ElementTree.parse(report(folder) / "junit.xml").getroot()
+    suites = {s.get("name"): s for s in root}
+    assert sorted(suites) == ["conformance.alpha", "conformance.beta", "scenarios.alpha"]
+    alpha = suites["conformance.alpha"]
+    assert [alpha.get(k) for k in ("tests", "failures", "errors", "skipped", "time")] == ["5", "1", "1", "1", "0.005"]
+    assert alpha.find(".//failure").get("message") == "expected x, got y"
+    assert suites["scenarios.alpha"].find(".//failure").get("message") == "expected one writer, got two"
+    for suite in root:
+        assert len(suite) == int(suite.get("tests"))
+
+
+def test_report_json_tells_verdicts_and_what_is_uncovered(report, tmp_path):
+    out = report(make_run(tmp_path / "run", [finding("violation")]))
+    told = json.loads((out / "report.json").read_text())
+    assert told["schema"] == 1
+    assert told["systems"]["alpha"]["clauses"]["violation"] == 1
+    assert told["uncovered"] == ["R3720-10.13.5-01", "R3720-10.13.5-02", "R3720-10.13.5-06"]
+    clause = next(c for c in told["clauses"] if c["id"] == "R3720-10.13.5-05")
+    assert clause["verdicts"] == {"alpha": "violation"} and clause["cases"] == ["login.sample"]
+
+
+def test_missing_data_is_shown_as_missing(report, tmp_path):
+    folder = tmp_path / "run"
+    write_json(folder / "run.json", {"what": "scenarios"})
+    write_json(folder / "scenarios" / "s.t@alpha" / "scenario.json",
+               {"scenario": "s.t", "system": "alpha", "outcome": "passed", "metrics": {"takeover_ms": None}})
+    (folder / "scenarios" / "s.u@alpha").mkdir()
+    out = report(folder)
+    page = (out / "scenarios" / "s.t@alpha.html").read_text()
+    for told in ("No steps were recorded", "no capture was kept", "No logs were kept", "<dd>missing</dd>",
+                 "wrote no findings"):
+        assert told in page
+    assert "scenario.json was never written" in (out / "scenarios" / "s.u@alpha.html").read_text()
+    index = (out / "index.html").read_text()
+    assert "it was cut short" in index and "the run folder does not say" in index
+
+
+def test_pages_of_an_earlier_report_do_not_stay(report, tmp_path):
+    report(make_run(tmp_path / "a", [finding(case="a.old")]))
+    out = report(make_run(tmp_path / "b", [finding(case="a.new")]))
+    assert [p.name for p in (out / "cases").iterdir()] == ["a.new.html"]
+
+
+def test_the_terminal_gets_a_line_for_each_system_and_the_path(report, tmp_path, capsys):
+    out = report(make_run(tmp_path / "run", [finding("violation"), finding(system="beta")], systems=["alpha", "beta"]))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["alpha  1 clauses judged: 1 violated", "beta   1 clauses judged: 1 passed",
+                     "1 of 4 testable clauses covered, 3 uncovered, 1 not testable", f"report: {out / 'index.html'}"]
+
+
+@pytest.mark.parametrize("make", [lambda d: d / "none", lambda d: d.mkdir() or d])
+def test_a_folder_that_is_no_run_ends_with_one_line_and_status_2(book, tmp_path, capsys, make):
+    folder = make(tmp_path / "folder") or tmp_path / "folder"
+    assert cli.main([str(folder), "--out", str(tmp_path / "out"), "--catalogue", str(book)]) == 2
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.count("\n") == 1 and str(folder) in told.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_folder_that_is_a_file_is_told(book, tmp_path, capsys):
+    (tmp_path / "out").write_text("")
+    folder = make_run(tmp_path / "run", [])
+    assert cli.main([str(folder), "--out", str(tmp_path / "out"), "--catalogue", str(book)]) == 2
+    assert str(tmp_path / "out") in capsys.readouterr().err
+
+
+def test_a_long_ladder_is_cut_plainly_and_keeps_faults_and_evidence():
+    lines = ladder_lines(600)
+    drawing = ladder.build(lines, [], marked_frames={lines[1500]["frame"]})
+    drawn = [r for r in drawing.rows if r.kind != "gap"]
+    assert len(drawn) <= ladder.MAX_DRAWN and drawing.total == len(lines)
+    hidden = sum(int(r.text.split()[0]) for r in drawing.rows if r.kind == "gap")
+    assert hidden + len(drawn) == len(lines)
+    assert [r.text for r in drawn if r.kind == "fault"] == ["initiator-a is paused"]
+    assert [r.index for r in drawn if r.marked] == [lines[1500]["i"]]
+    assert drawn[0].index == 1 and drawn[-1].index == len(lines)
+
+
+def test_the_target_stands_between_two_initiators():
+    lines = ladder_lines(1)
+    assert ladder.build(lines, []).lanes == ["10.7.0.11", "10.7.0.1", "10.7.0.12"]
+    guests = [{"name": "target", "role": "target", "address": "10.7.0.1/24"}]
+    assert ladder.build(lines, [], guests).lanes == ["10.7.0.11", "target", "10.7.0.12"]
+
+
+def test_a_ladder_of_odd_lines_is_drawn_and_does_not_crash():
+    odd = [{}, {"kind": "pdu"}, {"kind": "tcp"}, {"kind": "note"}, {"kind": "strange", "t_s": "x"},
+           {"name": 3, "opcode": "x", "flags": None, "keys": "x", "itt": "y", "from": 5, "i": None}]
+    assert len(ladder.build(odd, []).rows) == len(odd)
+
+
+def test_a_decoder_that_fails_is_told_on_the_page(tmp_path):
+    (tmp_path / "capture.pcapng").write_bytes(b"not a capture")
+    program = tmp_path / "tool"
+    program.write_text('#!/bin/sh\necho \'{"i": 1, "kind": "note", "text": "x"}\'\necho "bad magic" >&2\nexit 2\n')
+    program.chmod(0o755)
+    lines, notes = ladder.decode_capture(tmp_path / "capture.pcapng", program)
+    assert len(lines) == 1 and notes == ["tsih-ladder ended with status 2: bad magic"]
+    assert "was not found" in ladder.decode_capture(tmp_path / "capture.pcapng", None)[1][0]
+
+
+def test_steps_are_placed_on_one_axis():
+    story = timeline.build([{"t_ms": 0, "kind": "step", "text": "a"}, {"t_ms": 500, "kind": "fault", "text": "b"},
+                            {"t_ms": 900, "duration_ms": 1100, "kind": "command"}], 1000)
+    assert story.total_ms == 2000 and story.faults == [25.0]
+    assert (story.steps[2].left, story.steps[2].width) == (45.0, 55.0)
+
+
+@pytest.mark.parametrize("name, value, told", [
+    ("takeover_ms", 412, ("takeover", "412 ms")), ("takeover_ms", 31500, ("takeover", "31.5 s")),
+    ("capacity_bytes", 2 << 30, ("capacity", "2 GiB (2\u202f147\u202f483\u202f648 bytes)")),
+    ("capacity_bytes", 1000, ("capacity", "1\u202f000 bytes")),
+    ("reinstatements", 8, ("reinstatements", "8")), ("seen", None, ("seen", "missing"))])
+def test_metrics_carry_their_units(name, value, told):
+    assert words.metric(name, value) == told
+
+
+def test_tsih_clauses_lists_what_is_uncovered(book, tmp_path, capsys):
+    folder = make_run(tmp_path / "run", [finding()])
+    assert clauses_cli.main(["--catalogue", str(book), "--runs", str(folder), "--uncovered"]) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[0] for line in out.splitlines()[:-1]] == [f"R3720-10.13.5-{n}" for n in ("01", "02", "06")]
+    assert out.splitlines()[-1].startswith("3 clauses, 3 testable, 0 covered")
+
+
+@pytest.mark.parametrize("arguments", [["--section", "99"], ["R3720-1-01"], ["--level", "MIGHT"]])
+def test_tsih_clauses_refuses_what_is_not_there(book, capsys, tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    assert clauses_cli.main(["--catalogue", str(book), *arguments]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
