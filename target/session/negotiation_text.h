@@ -59,7 +59,8 @@ class TextExchange {
   KeyLedger ledger_;
   std::optional<std::uint32_t> pending_length_bytes_;  ///< declared, in effect at the end
   std::string incoming_;                               ///< request text up to a PDU without C bit
-  std::string outgoing_;                               ///< answer text not yet sent
+  std::string outgoing_;                               ///< answer text
+  std::size_t outgoing_sent_ = 0;
 };
 
 }  // namespace tsihd::session
