@@ -114,15 +114,16 @@ std::unique_ptr<session::PortalGroup> build_group(
 
 }  // namespace
 
-Result<session::Inventory> build_inventory(const Plan& plan, backstore::IoPool& pool,
-                                           const Log& log) {
+Result<Built> build_inventory(const Plan& plan, backstore::IoPool& pool, const Log& log) {
+  Built built;
   std::vector<std::shared_ptr<LogicalUnit>> units;
   for (const StoragePlan& storage : plan.storage) {
     auto unit = open_unit(storage, pool, log);
     if (!unit) return std::unexpected(unit.error());
+    built.disks.push_back({storage.plugin, storage.name, storage.device, *unit});
     units.push_back(std::move(*unit));
   }
-  session::Inventory inventory;
+  session::Inventory& inventory = built.inventory;
   inventory.discovery_authentication = plan.discovery_authentication;
   inventory.discovery_chap = plan.discovery_chap;
   for (const TargetPlan& target_plan : plan.targets) {
@@ -133,7 +134,7 @@ Result<session::Inventory> build_inventory(const Plan& plan, backstore::IoPool& 
     }
     inventory.targets.push_back(std::move(target));
   }
-  return inventory;
+  return built;
 }
 
 }  // namespace tsihd::config

@@ -1,5 +1,6 @@
 // JSON with a memory of where it stands: every value knows its path (`targets[0].tpgs[0].tag`), so
-// that whatever is refused is named. Internal to config/: the JSON library stays out of its faces.
+// that whatever is refused is named. For the sources of config/ and control/: the JSON library
+// stays out of their faces.
 #pragma once
 
 #include <cstdint>

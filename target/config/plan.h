@@ -31,6 +31,9 @@ struct StoragePlan {
   bool model_is_name = true;  ///< emulate_model_alias: INQUIRY shows the storage object's name
 };
 
+/// The serial where none is configured: stable over restarts, different for each object.
+std::string derived_serial(const StoragePlan& storage);
+
 struct LunPlan {
   std::uint16_t index = 0;
   std::size_t storage = 0;  ///< index into Plan::storage

@@ -8,21 +8,6 @@
 namespace tsihd::config {
 namespace {
 
-/// LIO's serial where the file gives none: stable over restarts, different for each object.
-std::string derived_serial(const StoragePlan& storage) {
-  std::uint64_t high = 0xcbf29ce484222325, low = 0x84222325cbf29ce4;  // FNV-1a, two offsets
-  for (std::string_view part : {plugin_name(storage.plugin), std::string_view(storage.name),
-                                std::string_view(storage.device)}) {
-    for (char c : part) {
-      high = (high ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-      low = (low ^ static_cast<unsigned char>(~c)) * 0x100000001b3;
-    }
-    high = (high ^ '/') * 0x100000001b3;
-  }
-  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32, (high >> 16) & 0xffff,
-                     high & 0xffff, low >> 48, low & 0xffffffffffff);
-}
-
 bool read_plugin(Object& object, StoragePlan& storage) {
   auto value = object.require("plugin");
   auto name = value ? value->text() : std::nullopt;
@@ -162,6 +147,20 @@ void read_storage_object(const Value& entry, Plan& plan) {
 std::string_view plugin_name(Plugin plugin) {
   constexpr std::array<std::string_view, 3> kNames{"fileio", "block", "ramdisk"};
   return kNames[static_cast<std::size_t>(plugin)];
+}
+
+std::string derived_serial(const StoragePlan& storage) {
+  std::uint64_t high = 0xcbf29ce484222325, low = 0x84222325cbf29ce4;  // FNV-1a, two offsets
+  for (std::string_view part : {plugin_name(storage.plugin), std::string_view(storage.name),
+                                std::string_view(storage.device)}) {
+    for (char c : part) {
+      high = (high ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+      low = (low ^ static_cast<unsigned char>(~c)) * 0x100000001b3;
+    }
+    high = (high ^ '/') * 0x100000001b3;
+  }
+  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32, (high >> 16) & 0xffff,
+                     high & 0xffff, low >> 48, low & 0xffffffffffff);
 }
 
 void read_storage_objects(const Value& list, Plan& plan) {
