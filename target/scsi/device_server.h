@@ -1,0 +1,109 @@
+// The device server of one logical unit: dispatch, unit attentions, the task set and its abort
+// rules. What LogicalUnit shows to the transport, from the inside.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "target/backstore/backstore.h"
+#include "target/base/log.h"
+#include "target/scsi/logical_unit.h"
+#include "target/scsi/mode_pages.h"
+#include "target/scsi/reservations.h"
+#include "target/scsi/task.h"
+#include "target/scsi/task_set.h"
+#include "target/scsi/unit_attention.h"
+
+namespace tsihd::scsi {
+
+/// What a logical unit keeps for an I_T nexus.
+struct NexusState {
+  Nexus* nexus = nullptr;
+  UnitAttentions attentions;
+  bool prevents_removal = false;
+};
+
+/// More commands than this in one task set are answered TASK SET FULL.
+inline constexpr std::size_t kMaxTasks = 4096;
+/// More nexuses than this at one logical unit are served without unit attentions of their own:
+/// their commands are answered BUSY.
+inline constexpr std::size_t kMaxNexuses = 1024;
+
+class DeviceServer {
+ public:
+  DeviceServer(LogicalUnit& unit, Identity identity,
+               std::unique_ptr<backstore::Backstore> backstore, Log log);
+  ~DeviceServer();
+
+  // -- for LogicalUnit and LunMap
+  void start(Command& command, const LunMap& luns, bool write_protected);
+  void data_out_ready(Command& command);
+  void attach(Nexus& nexus);
+  void detach(Nexus& nexus);
+  void abort(Command& command);
+  void abort_task_set(const Nexus& nexus);
+  void clear_task_set(const Nexus& nexus);
+  void reset();
+  Result<bool> refresh_capacity();
+  Result<void> resize(std::uint64_t size_bytes);
+
+  // -- for handlers
+  const Identity& identity() const { return identity_; }
+  backstore::Backstore& backstore() { return *backstore_; }
+  const backstore::Geometry& geometry() const { return backstore_->geometry(); }
+  std::uint32_t block_bytes() const { return geometry().block_size_bytes; }
+  std::uint64_t block_count() const { return geometry().size_bytes / block_bytes(); }
+  ModeState& mode() { return mode_; }
+  Reservations& reservations() { return reservations_; }
+  TaskSet& tasks() { return tasks_; }
+  bool descriptor_sense() const { return mode_.descriptor_sense; }
+  bool write_cache_enabled() const { return mode_.write_cache; }
+  bool removal_prevented() const;
+  /// Establishes a unit attention for every nexus but `except` (which may be null).
+  void establish_for_all(UnitAttention condition, const NexusState* except);
+  /// The nexuses through which one initiator port reaches this unit now.
+  std::vector<NexusState*> nexuses_of(const PortIdentity& port);
+  /// PREEMPT AND ABORT: aborts every other command of these ports; the task ends well when the last
+  /// of them is back from the disk.
+  void abort_and_wait(Task& task, std::vector<PortIdentity> ports);
+
+  // -- for Task
+  void finish(Task& task);
+  /// The aborted task's last disk request is back.
+  void drop(Task& task);
+  void note_disk_error(const backstore::Io& io);
+
+ private:
+  NexusState* find(const Nexus& nexus);
+  Task* take_task();
+  void release(Task& task);
+  bool check(Task& task);
+  void capacity_changed(std::uint64_t before_bytes);
+  void end_quiet_waits();
+  template <class Predicate>
+  void abort_where(Predicate predicate);
+
+  struct QuietWait {
+    Task* task;
+    std::vector<PortIdentity> ports;
+  };
+  bool quiet(const QuietWait& wait) const;
+
+  LogicalUnit& unit_;
+  const Identity identity_;
+  const std::unique_ptr<backstore::Backstore> backstore_;
+  const Log log_;
+  std::vector<std::unique_ptr<NexusState>> nexuses_;
+  NexusState* last_found_ = nullptr;
+  TaskSet tasks_;
+  ModeState mode_;
+  Reservations reservations_;
+  std::vector<std::unique_ptr<Task>> all_tasks_;
+  Task* free_tasks_ = nullptr;
+  std::vector<QuietWait> quiet_waits_;
+  std::uint64_t disk_errors_ = 0;
+};
+
+}  // namespace tsihd::scsi

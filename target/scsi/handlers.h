@@ -1,0 +1,55 @@
+// The functions behind the table of operations, by the file that holds them.
+#pragma once
+
+#include "target/scsi/task.h"
+
+namespace tsihd::scsi {
+
+// inquiry.cpp
+void inquiry(Task& task);
+// primary.cpp
+void test_unit_ready(Task& task);
+void request_sense(Task& task);
+void report_luns(Task& task);
+void report_supported_operation_codes(Task& task);
+void report_supported_task_management(Task& task);
+// mode_pages.cpp
+void mode_sense(Task& task);
+void mode_select(Task& task);
+// read_write.cpp
+void read_blocks(Task& task);
+void write_blocks(Task& task);
+// verify.cpp
+void verify(Task& task);
+void write_and_verify(Task& task);
+void compare_and_write(Task& task);
+void or_write(Task& task);
+// provisioning.cpp
+void unmap(Task& task);
+void write_same(Task& task);
+// medium.cpp
+void read_capacity_10(Task& task);
+void read_capacity_16(Task& task);
+void synchronize_cache(Task& task);
+void prefetch(Task& task);
+void start_stop_unit(Task& task);
+void prevent_allow_medium_removal(Task& task);
+// reserve.cpp
+void reserve_unit(Task& task);
+void release_unit(Task& task);
+void persistent_reserve_in(Task& task);
+void persistent_reserve_out(Task& task);
+
+/// Where a media command points; decoded by the length of its CDB.
+struct BlockRange {
+  std::uint64_t lba = 0;
+  std::uint64_t blocks = 0;
+};
+BlockRange decode_range(const std::uint8_t* cdb);
+/// True when the whole range is on the medium now; else the task has ended with LBA OUT OF RANGE.
+bool check_range(Task& task, const BlockRange& range);
+/// True when RDPROTECT, WRPROTECT or VRPROTECT is zero; else the task has ended: the medium is not
+/// formatted with protection information.
+bool check_no_protection(Task& task);
+
+}  // namespace tsihd::scsi

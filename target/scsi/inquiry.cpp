@@ -1,0 +1,209 @@
+// INQUIRY: the standard data and the vital product data pages.
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "target/scsi/bytes.h"
+#include "target/scsi/device_server.h"
+#include "target/scsi/handlers.h"
+#include "target/scsi/limits.h"
+
+namespace tsihd::scsi {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+void put_text(std::byte* at, std::size_t width, std::string_view text) {
+  for (std::size_t i = 0; i < width; ++i) {
+    const char c = i < text.size() ? text[i] : ' ';
+    at[i] = static_cast<std::byte>(c >= 0x20 && c < 0x7f ? c : '?');  // SPC: graphic ASCII only
+  }
+}
+
+Bytes standard_data(const DeviceServer& server) {
+  const Identity& identity = server.identity();
+  Bytes data(96);
+  data[2] = std::byte{0x06};  // SPC-4
+  data[3] = std::byte{0x12};  // HISUP, response data format 2
+  data[4] = static_cast<std::byte>(data.size() - 5);
+  data[7] = std::byte{0x02};  // CMDQUE
+  put_text(&data[8], 8, identity.vendor);
+  put_text(&data[16], 16, identity.name);
+  put_text(&data[32], 4, identity.revision);
+  // Version descriptors: SAM-5, iSCSI, SPC-4, SBC-3, none with a version claimed.
+  std::size_t at = 58;
+  for (unsigned descriptor : {0x00a0u, 0x0960u, 0x0460u, 0x04c0u}) {
+    put16(&data[at], descriptor);
+    at += 2;
+  }
+  return data;
+}
+
+// -- designators of the device identification page
+
+enum class CodeSet : std::uint8_t { binary = 1, ascii = 2, utf8 = 3 };
+enum class Association : std::uint8_t { unit = 0, port = 1, device = 2 };
+enum class DesignatorType : std::uint8_t { t10 = 1, naa = 3, relative_port = 4, scsi_name = 8 };
+
+void append_designator(Bytes& page, CodeSet code_set, Association association, DesignatorType type,
+                       std::span<const std::byte> value) {
+  constexpr std::uint8_t kProtocolIscsi = 0x50;
+  constexpr std::uint8_t kProtocolValid = 0x80;
+  const bool of_unit = association == Association::unit;
+  page.push_back(
+      static_cast<std::byte>((of_unit ? 0 : kProtocolIscsi) | static_cast<std::uint8_t>(code_set)));
+  page.push_back(static_cast<std::byte>((of_unit ? 0 : kProtocolValid) |
+                                        static_cast<std::uint8_t>(association) << 4 |
+                                        static_cast<std::uint8_t>(type)));
+  page.push_back(std::byte{0});
+  page.push_back(static_cast<std::byte>(value.size()));
+  page.insert(page.end(), value.begin(), value.end());
+}
+
+/// SCSI name strings end with a null and are padded with nulls to a multiple of four.
+Bytes scsi_name(std::string_view name) {
+  constexpr std::size_t kMaxNameBytes = 248;
+  name = name.substr(0, kMaxNameBytes);
+  Bytes value((name.size() + 4) / 4 * 4);
+  std::ranges::transform(name, value.begin(), [](char c) { return static_cast<std::byte>(c); });
+  return value;
+}
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char lower = static_cast<char>(c | 0x20);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+/// NAA IEEE Registered Extended, built from the wwn's hex digits as LIO builds it (its company id
+/// included): a disk that moves between LIO and tsihd keeps its name in /dev/disk/by-id.
+std::array<std::byte, 16> naa_designator(const Identity& identity) {
+  std::string digits = "6001405";
+  for (char c : identity.serial)
+    if (hex_digit(c) >= 0) digits += c;
+  if (digits.size() == 7) {  // no digits to build on: the name stands in (FNV-1a)
+    std::uint64_t hash = 0xcbf29ce484222325;
+    for (char c : identity.serial + "/" + identity.name)
+      hash = (hash ^ static_cast<std::uint8_t>(c)) * 0x100000001b3;
+    for (int shift = 60; shift >= 0; shift -= 4) digits += "0123456789abcdef"[hash >> shift & 0xf];
+  }
+  digits.resize(32, '0');
+  std::array<std::byte, 16> value{};
+  for (std::size_t i = 0; i < digits.size(); ++i)
+    value[i / 2] |= static_cast<std::byte>(hex_digit(digits[i]) << (i % 2 == 0 ? 4 : 0));
+  return value;
+}
+
+std::string port_name(const Nexus& nexus) {
+  return fmt::format("{},t,0x{:04x}", nexus.target_name, nexus.target_portal_group_tag);
+}
+
+void device_identification(const Task& task, Bytes& page) {
+  const Identity& identity = task.server->identity();
+  const Nexus& nexus = *task.command->nexus;
+  append_designator(page, CodeSet::binary, Association::unit, DesignatorType::naa,
+                    naa_designator(identity));
+  const std::string specific = (identity.name + ":" + identity.serial).substr(0, 240);
+  Bytes t10(8 + specific.size());
+  put_text(t10.data(), 8, identity.vendor);
+  put_text(t10.data() + 8, specific.size(), specific);
+  append_designator(page, CodeSet::ascii, Association::unit, DesignatorType::t10, t10);
+  std::array<std::byte, 4> relative{};
+  put16(&relative[2], nexus.target_portal_group_tag);
+  append_designator(page, CodeSet::binary, Association::port, DesignatorType::relative_port,
+                    relative);
+  append_designator(page, CodeSet::utf8, Association::port, DesignatorType::scsi_name,
+                    scsi_name(port_name(nexus)));
+  append_designator(page, CodeSet::utf8, Association::device, DesignatorType::scsi_name,
+                    scsi_name(nexus.target_name));
+}
+
+// -- the other pages
+
+void unit_serial_number(const Task& task, Bytes& page) {
+  const std::string& serial = task.server->identity().serial;
+  const std::size_t width = std::min<std::size_t>(serial.size(), 240);
+  page.resize(4 + width);
+  put_text(&page[4], width, serial);
+}
+
+void extended_inquiry(const Task& task, Bytes& page) {
+  page.resize(64);
+  page[5] = std::byte{0x07};                                           // SIMPSUP, ORDSUP, HEADSUP
+  if (task.server->geometry().write_cache) page[6] = std::byte{0x01};  // V_SUP
+  page[7] = std::byte{0x01};                                           // LUICLR
+}
+
+void block_limits(const Task& task, Bytes& page) {
+  const auto& geometry = task.server->geometry();
+  const std::uint32_t block = geometry.block_size_bytes;
+  page.resize(64);
+  page[4] = std::byte{0x01};  // WSNZ: WRITE SAME of "all that follows" is refused
+  page[5] = std::byte{kMaxCompareAndWriteBlocks};
+  put16(&page[6], geometry.physical_block_bytes / block);  // optimal granularity
+  put32(&page[8], kMaxTransferBytes / block);
+  put32(&page[12], kMaxTransferBytes / block);  // optimal transfer length
+  put64(&page[36], kMaxWriteSameBytes / block);
+  if (!geometry.can_discard) return;
+  put32(&page[20], kMaxUnmapBytes / block);
+  put32(&page[24], kMaxUnmapDescriptors);
+  put32(&page[28], geometry.physical_block_bytes / block);  // optimal unmap granularity
+  put32(&page[32], 0x80000000u);                            // UGAVALID, aligned at LBA 0
+}
+
+void block_device_characteristics(const Task& task, Bytes& page) {
+  page.resize(64);
+  put16(&page[4], task.server->geometry().rotational ? 0u : 1u);  // 1: does not rotate
+}
+
+void logical_block_provisioning(const Task& task, Bytes& page) {
+  page.resize(8);
+  if (!task.server->geometry().can_discard) return;
+  page[5] = std::byte{0xe4};  // LBPU, LBPWS, LBPWS10, LBPRZ
+  page[6] = std::byte{0x02};  // thin
+}
+
+void supported_pages(const Task& task, Bytes& page);
+
+struct VitalProductPage {
+  std::uint8_t code;
+  void (*fill)(const Task&, Bytes&);  ///< appends to the four bytes of the header
+};
+constexpr std::array<VitalProductPage, 7> kPages{{{0x00, supported_pages},
+                                                  {0x80, unit_serial_number},
+                                                  {0x83, device_identification},
+                                                  {0x86, extended_inquiry},
+                                                  {0xb0, block_limits},
+                                                  {0xb1, block_device_characteristics},
+                                                  {0xb2, logical_block_provisioning}}};
+
+void supported_pages(const Task&, Bytes& page) {
+  for (const VitalProductPage& it : kPages) page.push_back(std::byte{it.code});
+}
+
+}  // namespace
+
+void inquiry(Task& task) {
+  constexpr std::uint8_t kEvpd = 0x01;
+  constexpr std::uint8_t kCmddt = 0x02;
+  const std::uint8_t* cdb = task.cdb();
+  const std::uint16_t allocation_length = get16(cdb + 3);
+  if ((cdb[1] & kCmddt) != 0) return task.fail(sense::invalid_cdb_field(1));
+  if ((cdb[1] & kEvpd) == 0) {
+    if (cdb[2] != 0) return task.fail(sense::invalid_cdb_field(2));
+    return task.reply(standard_data(*task.server), allocation_length);
+  }
+  for (const VitalProductPage& it : kPages) {
+    if (it.code != cdb[2]) continue;
+    Bytes page(4);
+    it.fill(task, page);
+    page[1] = std::byte{it.code};
+    put16(&page[2], page.size() - 4);
+    return task.reply(page, allocation_length);
+  }
+  task.fail(sense::invalid_cdb_field(2));
+}
+
+}  // namespace tsihd::scsi

@@ -1,0 +1,21 @@
+// The limits that a disk states in its block limits page and enforces; what a peer may make one
+// command do.
+#pragma once
+
+#include <cstdint>
+
+namespace tsihd::scsi {
+
+/// COMPARE AND WRITE, in blocks.
+inline constexpr std::uint8_t kMaxCompareAndWriteBlocks = 128;
+/// WRITE SAME.
+inline constexpr std::uint64_t kMaxWriteSameBytes = 256ull << 20;
+/// UNMAP: all ranges of one command together.
+inline constexpr std::uint64_t kMaxUnmapBytes = 4ull << 30;
+inline constexpr std::uint32_t kMaxUnmapDescriptors = 256;
+/// Parameter lists of MODE SELECT.
+inline constexpr std::uint32_t kMaxModeParameterBytes = 1024;
+/// Chunk of commands that look at more than they carry (VERIFY, WRITE SAME).
+inline constexpr std::uint32_t kChunkBytes = 1u << 20;
+
+}  // namespace tsihd::scsi

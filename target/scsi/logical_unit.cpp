@@ -1,0 +1,44 @@
+#include "target/scsi/logical_unit.h"
+
+#include <cassert>
+
+#include "target/scsi/device_server.h"
+#include "target/scsi/lun.h"
+
+namespace tsihd::scsi {
+
+LogicalUnit::LogicalUnit(Identity identity, std::unique_ptr<backstore::Backstore> backstore,
+                         Log log)
+    : server_(std::make_unique<DeviceServer>(*this, std::move(identity), std::move(backstore),
+                                             std::move(log))) {}
+LogicalUnit::~LogicalUnit() = default;
+
+const Identity& LogicalUnit::identity() const { return server_->identity(); }
+backstore::Backstore& LogicalUnit::backstore() { return server_->backstore(); }
+void LogicalUnit::attach(Nexus& nexus) { server_->attach(nexus); }
+void LogicalUnit::detach(Nexus& nexus) { server_->detach(nexus); }
+void LogicalUnit::abort(Command& command) { server_->abort(command); }
+void LogicalUnit::abort_task_set(Nexus& nexus) { server_->abort_task_set(nexus); }
+void LogicalUnit::clear_task_set(Nexus& nexus) { server_->clear_task_set(nexus); }
+void LogicalUnit::reset() { server_->reset(); }
+Result<bool> LogicalUnit::refresh_capacity() { return server_->refresh_capacity(); }
+Result<void> LogicalUnit::resize(std::uint64_t size_bytes) { return server_->resize(size_bytes); }
+
+LogicalUnit* LunMap::find(const std::array<std::byte, 8>& lun) const {
+  const auto number = decode_lun(lun);
+  if (!number) return nullptr;
+  const auto it = entries.find(*number);
+  return it == entries.end() ? nullptr : it->second.unit.get();
+}
+
+void LunMap::start(Command& command) const {
+  assert(command.owner != nullptr && command.nexus != nullptr);
+  const auto number = decode_lun(command.lun);
+  const auto it = number ? entries.find(*number) : entries.end();
+  if (it == entries.end()) return answer_unmapped(command, *this);
+  it->second.unit->server_->start(command, *this, it->second.write_protected);
+}
+
+void LunMap::data_out_ready(Command& command) { command.unit->server_->data_out_ready(command); }
+
+}  // namespace tsihd::scsi

@@ -1,0 +1,78 @@
+// The medium as a whole: its capacity, its cache, its motor and its door.
+#include <algorithm>
+#include <array>
+#include <bit>
+
+#include "target/scsi/bytes.h"
+#include "target/scsi/device_server.h"
+#include "target/scsi/handlers.h"
+#include "target/scsi/operations.h"
+
+namespace tsihd::scsi {
+
+void read_capacity_10(Task& task) {
+  constexpr std::uint8_t kPmi = 0x01;  // obsolete, and with it the LBA field
+  if ((task.cdb()[8] & kPmi) != 0) return task.fail(sense::invalid_cdb_field(8));
+  if (get32(task.cdb() + 2) != 0) return task.fail(sense::invalid_cdb_field(2));
+  std::array<std::byte, 8> data{};
+  const std::uint64_t last = std::max<std::uint64_t>(task.server->block_count(), 1) - 1;
+  put32(data.data(), std::min<std::uint64_t>(last, UINT32_MAX));
+  put32(data.data() + 4, task.server->block_bytes());
+  task.reply(data, data.size());
+}
+
+void read_capacity_16(Task& task) {
+  const auto& geometry = task.server->geometry();
+  std::array<std::byte, 32> data{};
+  put64(data.data(), std::max<std::uint64_t>(task.server->block_count(), 1) - 1);
+  put32(data.data() + 8, geometry.block_size_bytes);
+  // LOGICAL BLOCKS PER PHYSICAL BLOCK EXPONENT
+  data[13] =
+      std::byte(std::bit_width(geometry.physical_block_bytes / geometry.block_size_bytes) - 1);
+  if (geometry.can_discard) data[14] = std::byte{0xc0};  // LBPME, LBPRZ
+  task.reply(data, get32(task.cdb() + 10));
+}
+
+void synchronize_cache(Task& task) {
+  if (!check_range(task, decode_range(task.cdb()))) return;
+  constexpr std::uint8_t kImmed = 0x02;
+  // IMMED allows to answer early. Nobody gains by it here, and an error would be lost.
+  [[maybe_unused]] const bool immediate = (task.cdb()[1] & kImmed) != 0;
+  task.when_enabled([](Task& it) {
+    if (!it.server->geometry().write_cache) return it.good();
+    it.flush(&Task::good_step);
+  });
+}
+
+void prefetch(Task& task) {
+  BlockRange range = decode_range(task.cdb());
+  if (!check_range(task, range)) return;
+  // GOOD, not CONDITION MET: nothing is promised to stay in a cache.
+  task.good();
+}
+
+void start_stop_unit(Task& task) {
+  constexpr std::uint8_t kStart = 0x01;
+  constexpr std::uint8_t kLoej = 0x02;
+  constexpr std::uint8_t kNoFlush = 0x04;
+  const std::uint8_t flags = task.cdb()[4];
+  const std::uint8_t power_condition = flags >> 4;
+  const bool known = power_condition <= 3 || power_condition == 7 || power_condition == 0xa ||
+                     power_condition == 0xb;
+  if (!known) return task.fail(sense::invalid_cdb_field(4));
+  // The medium is not removable: there is nothing to load or eject.
+  if (power_condition == 0 && (flags & kLoej) != 0) return task.fail(sense::invalid_cdb_field(4));
+  const bool flushes = (flags & kNoFlush) == 0 && (flags & kStart) == 0;
+  if (!flushes || !task.server->geometry().write_cache) return task.good();
+  // A unit that others use is not stopped for one of them; what it has cached is made safe.
+  task.when_enabled([](Task& it) { it.flush(&Task::good_step); });
+}
+
+void prevent_allow_medium_removal(Task& task) {
+  const std::uint8_t prevent = task.cdb()[4] & 0x03;
+  if (prevent > 1) return task.fail(sense::invalid_cdb_field(4));
+  task.nexus->prevents_removal = prevent == 1;
+  task.good();
+}
+
+}  // namespace tsihd::scsi

@@ -1,0 +1,179 @@
+#include "target/scsi/operations.h"
+
+#include <algorithm>
+
+#include "target/scsi/device_server.h"
+#include "target/scsi/handlers.h"
+
+namespace tsihd::scsi {
+namespace {
+
+constexpr bool kReportsAttention = true;
+constexpr bool kHidesAttention = false;
+constexpr bool kDiscard = true;
+constexpr std::int32_t kNone = kNoServiceAction;
+constexpr std::uint8_t kFf = 0xff;
+/// The CONTROL byte: only NACA is looked at.
+constexpr std::uint8_t kCtl = 0x04;
+
+// opcode, service action, name, access, unit attention, needs discard, handler, usage from byte 1.
+// clang-format off
+constexpr Operation kOperations[] = {
+    {0x00, kNone, "TEST UNIT READY", Access::status, kReportsAttention, false, test_unit_ready,
+     {0, 0, 0, 0, kCtl}},
+    {0x03, kNone, "REQUEST SENSE", Access::always, kHidesAttention, false, request_sense,
+     {0x01, 0, 0, kFf, kCtl}},
+    {0x08, kNone, "READ(6)", Access::read, kReportsAttention, false, read_blocks,
+     {0x1f, kFf, kFf, kFf, kCtl}},
+    {0x0a, kNone, "WRITE(6)", Access::write, kReportsAttention, false, write_blocks,
+     {0x1f, kFf, kFf, kFf, kCtl}},
+    {0x12, kNone, "INQUIRY", Access::always, kHidesAttention, false, inquiry,
+     {0x03, kFf, kFf, kFf, kCtl}},
+    {0x15, kNone, "MODE SELECT(6)", Access::control, kReportsAttention, false, mode_select,
+     {0x11, 0, 0, kFf, kCtl}},
+    {0x16, kNone, "RESERVE(6)", Access::reservation, kReportsAttention, false, reserve_unit,
+     {0x11, 0, 0, 0, kCtl}},
+    {0x17, kNone, "RELEASE(6)", Access::reservation, kReportsAttention, false, release_unit,
+     {0x11, 0, 0, 0, kCtl}},
+    {0x1a, kNone, "MODE SENSE(6)", Access::read, kReportsAttention, false, mode_sense,
+     {0x08, kFf, kFf, kFf, kCtl}},
+    {0x1b, kNone, "START STOP UNIT", Access::control, kReportsAttention, false, start_stop_unit,
+     {0x01, 0, 0x0f, 0xf7, kCtl}},
+    {0x1e, kNone, "PREVENT ALLOW MEDIUM REMOVAL", Access::control, kReportsAttention, false,
+     prevent_allow_medium_removal, {0, 0, 0, 0x03, kCtl}},
+    {0x25, kNone, "READ CAPACITY(10)", Access::always, kReportsAttention, false, read_capacity_10,
+     {0, kFf, kFf, kFf, kFf, 0, 0, 0x01, kCtl}},
+    {0x28, kNone, "READ(10)", Access::read, kReportsAttention, false, read_blocks,
+     {0xf8, kFf, kFf, kFf, kFf, 0, kFf, kFf, kCtl}},
+    {0x2a, kNone, "WRITE(10)", Access::write, kReportsAttention, false, write_blocks,
+     {0xf8, kFf, kFf, kFf, kFf, 0, kFf, kFf, kCtl}},
+    {0x2e, kNone, "WRITE AND VERIFY(10)", Access::write, kReportsAttention, false,
+     write_and_verify, {0xf6, kFf, kFf, kFf, kFf, 0, kFf, kFf, kCtl}},
+    {0x2f, kNone, "VERIFY(10)", Access::read, kReportsAttention, false, verify,
+     {0xf6, kFf, kFf, kFf, kFf, 0, kFf, kFf, kCtl}},
+    {0x34, kNone, "PRE-FETCH(10)", Access::read, kReportsAttention, false, prefetch,
+     {0x02, kFf, kFf, kFf, kFf, 0, kFf, kFf, kCtl}},
+    {0x35, kNone, "SYNCHRONIZE CACHE(10)", Access::control, kReportsAttention, false,
+     synchronize_cache, {0x02, kFf, kFf, kFf, kFf, 0, kFf, kFf, kCtl}},
+    {0x41, kNone, "WRITE SAME(10)", Access::write, kReportsAttention, false, write_same,
+     {0xfe, kFf, kFf, kFf, kFf, 0, kFf, kFf, kCtl}},
+    {0x42, kNone, "UNMAP", Access::write, kReportsAttention, kDiscard, unmap,
+     {0x01, 0, 0, 0, 0, 0, kFf, kFf, kCtl}},
+    {0x55, kNone, "MODE SELECT(10)", Access::control, kReportsAttention, false, mode_select,
+     {0x11, 0, 0, 0, 0, 0, kFf, kFf, kCtl}},
+    {0x56, kNone, "RESERVE(10)", Access::reservation, kReportsAttention, false, reserve_unit,
+     {0x11, 0, 0, 0, 0, 0, 0, 0, kCtl}},
+    {0x57, kNone, "RELEASE(10)", Access::reservation, kReportsAttention, false, release_unit,
+     {0x11, 0, 0, 0, 0, 0, 0, 0, kCtl}},
+    {0x5a, kNone, "MODE SENSE(10)", Access::read, kReportsAttention, false, mode_sense,
+     {0x18, kFf, kFf, 0, 0, 0, kFf, kFf, kCtl}},
+    {0x5e, 0x00, "READ KEYS", Access::status, kReportsAttention, false, persistent_reserve_in,
+     {0x1f, 0, 0, 0, 0, 0, kFf, kFf, kCtl}},
+    {0x5e, 0x01, "READ RESERVATION", Access::status, kReportsAttention, false,
+     persistent_reserve_in, {0x1f, 0, 0, 0, 0, 0, kFf, kFf, kCtl}},
+    {0x5e, 0x02, "REPORT CAPABILITIES", Access::status, kReportsAttention, false,
+     persistent_reserve_in, {0x1f, 0, 0, 0, 0, 0, kFf, kFf, kCtl}},
+    {0x5e, 0x03, "READ FULL STATUS", Access::status, kReportsAttention, false,
+     persistent_reserve_in, {0x1f, 0, 0, 0, 0, 0, kFf, kFf, kCtl}},
+    {0x5f, 0x00, "REGISTER", Access::reservation, kReportsAttention, false,
+     persistent_reserve_out, {0x1f, kFf, 0, 0, kFf, kFf, kFf, kFf, kCtl}},
+    {0x5f, 0x01, "RESERVE", Access::reservation, kReportsAttention, false,
+     persistent_reserve_out, {0x1f, kFf, 0, 0, kFf, kFf, kFf, kFf, kCtl}},
+    {0x5f, 0x02, "RELEASE", Access::reservation, kReportsAttention, false,
+     persistent_reserve_out, {0x1f, kFf, 0, 0, kFf, kFf, kFf, kFf, kCtl}},
+    {0x5f, 0x03, "CLEAR", Access::reservation, kReportsAttention, false, persistent_reserve_out,
+     {0x1f, kFf, 0, 0, kFf, kFf, kFf, kFf, kCtl}},
+    {0x5f, 0x04, "PREEMPT", Access::reservation, kReportsAttention, false,
+     persistent_reserve_out, {0x1f, kFf, 0, 0, kFf, kFf, kFf, kFf, kCtl}},
+    {0x5f, 0x05, "PREEMPT AND ABORT", Access::reservation, kReportsAttention, false,
+     persistent_reserve_out, {0x1f, kFf, 0, 0, kFf, kFf, kFf, kFf, kCtl}},
+    {0x5f, 0x06, "REGISTER AND IGNORE EXISTING KEY", Access::reservation, kReportsAttention, false,
+     persistent_reserve_out, {0x1f, kFf, 0, 0, kFf, kFf, kFf, kFf, kCtl}},
+    {0x88, kNone, "READ(16)", Access::read, kReportsAttention, false, read_blocks,
+     {0xf8, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0x89, kNone, "COMPARE AND WRITE", Access::write, kReportsAttention, false, compare_and_write,
+     {0xf8, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, 0, 0, kFf, 0, kCtl}},
+    {0x8a, kNone, "WRITE(16)", Access::write, kReportsAttention, false, write_blocks,
+     {0xf8, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0x8b, kNone, "ORWRITE(16)", Access::write, kReportsAttention, false, or_write,
+     {0xf8, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0x8e, kNone, "WRITE AND VERIFY(16)", Access::write, kReportsAttention, false,
+     write_and_verify, {0xf6, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0x8f, kNone, "VERIFY(16)", Access::read, kReportsAttention, false, verify,
+     {0xf6, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0x90, kNone, "PRE-FETCH(16)", Access::read, kReportsAttention, false, prefetch,
+     {0x02, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0x91, kNone, "SYNCHRONIZE CACHE(16)", Access::control, kReportsAttention, false,
+     synchronize_cache, {0x02, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0x93, kNone, "WRITE SAME(16)", Access::write, kReportsAttention, false, write_same,
+     {0xff, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0x9e, 0x10, "READ CAPACITY(16)", Access::always, kReportsAttention, false, read_capacity_16,
+     {0x1f, 0, 0, 0, 0, 0, 0, 0, 0, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0xa0, kNone, "REPORT LUNS", Access::always, kHidesAttention, false, report_luns,
+     {0, kFf, 0, 0, 0, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0xa3, 0x0c, "REPORT SUPPORTED OPERATION CODES", Access::read, kReportsAttention, false,
+     report_supported_operation_codes,
+     {0x1f, 0x87, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0xa3, 0x0d, "REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS", Access::read, kReportsAttention,
+     false, report_supported_task_management, {0x1f, 0x80, 0, 0, 0, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0xa8, kNone, "READ(12)", Access::read, kReportsAttention, false, read_blocks,
+     {0xf8, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0xaa, kNone, "WRITE(12)", Access::write, kReportsAttention, false, write_blocks,
+     {0xf8, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0xae, kNone, "WRITE AND VERIFY(12)", Access::write, kReportsAttention, false,
+     write_and_verify, {0xf6, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0xaf, kNone, "VERIFY(12)", Access::read, kReportsAttention, false, verify,
+     {0xf6, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
+};
+// clang-format on
+
+constexpr bool sorted_and_unique() {
+  for (std::size_t i = 1; i < std::size(kOperations); ++i) {
+    const Operation& a = kOperations[i - 1];
+    const Operation& b = kOperations[i];
+    if (a.opcode > b.opcode || (a.opcode == b.opcode && a.service_action >= b.service_action))
+      return false;
+    // All of one opcode have service actions, or it is declared once.
+    if (a.opcode == b.opcode && a.service_action == kNone) return false;
+  }
+  return true;
+}
+static_assert(sorted_and_unique());
+
+struct Slot {
+  std::uint8_t first = 0;
+  std::uint8_t count = 0;
+};
+constexpr std::array<Slot, 256> kByOpcode = [] {
+  std::array<Slot, 256> slots{};
+  for (std::size_t i = std::size(kOperations); i-- > 0;) {
+    Slot& slot = slots[kOperations[i].opcode];
+    slot = {static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(slot.count + 1)};
+  }
+  return slots;
+}();
+
+}  // namespace
+
+std::span<const Operation> operations() { return kOperations; }
+
+std::span<const Operation> operations_of(std::uint8_t opcode) {
+  const Slot slot = kByOpcode[opcode];
+  return std::span(kOperations).subspan(slot.first, slot.count);
+}
+
+const Operation* find_operation(const std::uint8_t* cdb) {
+  const Slot slot = kByOpcode[cdb[0]];
+  if (slot.count == 0) return nullptr;
+  const Operation* first = &kOperations[slot.first];
+  if (first->service_action == kNoServiceAction) return first;
+  for (std::size_t i = 0; i < slot.count; ++i)
+    if (first[i].service_action == (cdb[1] & 0x1f)) return first + i;
+  return nullptr;
+}
+
+bool offers(DeviceServer& server, const Operation& operation) {
+  return !operation.needs_discard || server.geometry().can_discard;
+}
+
+}  // namespace tsihd::scsi

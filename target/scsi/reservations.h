@@ -1,0 +1,113 @@
+// Reservations of one logical unit: SPC-2's RESERVE/RELEASE and SPC-4's persistent reservations.
+// Pure state: a service action goes in, a status and the unit attentions that others must get come
+// out. Not kept through a restart of the process (APTPL is refused).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "target/scsi/command.h"
+#include "target/scsi/operations.h"
+#include "target/scsi/sense.h"
+#include "target/scsi/unit_attention.h"
+
+namespace tsihd::scsi {
+
+/// An I_T nexus by name: what a registration belongs to. It outlives the session.
+struct PortIdentity {
+  std::string initiator_port_name;
+  std::string initiator_name;
+  std::string target_name;
+  std::uint16_t target_portal_group_tag = 0;
+
+  static PortIdentity of(const Nexus& nexus);
+  bool is(const Nexus& nexus) const;
+  bool operator==(const PortIdentity&) const = default;
+};
+
+enum class ReservationType : std::uint8_t {
+  none = 0,
+  write_exclusive = 1,
+  exclusive_access = 3,
+  write_exclusive_registrants_only = 5,
+  exclusive_access_registrants_only = 6,
+  write_exclusive_all_registrants = 7,
+  exclusive_access_all_registrants = 8,
+};
+/// Null for a number that SPC does not define.
+std::optional<ReservationType> reservation_type(std::uint8_t number);
+
+class Reservations {
+ public:
+  /// More registrations are answered INSUFFICIENT REGISTRATION RESOURCES.
+  static constexpr std::size_t kMaxRegistrations = 1024;
+
+  struct Registration {
+    PortIdentity port;
+    std::uint64_t key = 0;
+  };
+  struct Notice {
+    PortIdentity port;
+    UnitAttention condition;
+  };
+  /// How a PERSISTENT RESERVE OUT ended.
+  struct Outcome {
+    Status status = Status::good;
+    std::optional<Sense> sense = std::nullopt;  ///< CHECK CONDITION when set
+    std::vector<Notice> notices = {};
+    std::vector<PortIdentity> preempted = {};  ///< whose commands PREEMPT AND ABORT aborts
+  };
+
+  /// True when nothing is reserved: the hot path asks no further.
+  bool idle() const { return legacy_holder_ == 0 && type_ == ReservationType::none; }
+  /// Whether a command of this kind from this nexus gets RESERVATION CONFLICT.
+  bool conflicts(const Nexus& nexus, Access access) const;
+
+  // -- RESERVE(6/10), RELEASE(6/10); false: RESERVATION CONFLICT
+  bool reserve_legacy(const Nexus& nexus);
+  bool release_legacy(const Nexus& nexus);
+  /// RESERVE's reservation ends with its nexus; a reset ends it too.
+  void nexus_lost(const Nexus& nexus);
+  void reset() { legacy_holder_ = 0; }
+
+  // -- PERSISTENT RESERVE OUT
+  Outcome register_key(const Nexus& nexus, std::uint64_t key, std::uint64_t new_key,
+                       bool ignore_existing);
+  Outcome reserve(const Nexus& nexus, std::uint64_t key, ReservationType type);
+  Outcome release(const Nexus& nexus, std::uint64_t key, ReservationType type);
+  Outcome clear(const Nexus& nexus, std::uint64_t key);
+  Outcome preempt(const Nexus& nexus, std::uint64_t key, std::uint64_t victim_key,
+                  ReservationType type);
+
+  // -- PERSISTENT RESERVE IN
+  std::uint32_t generation() const { return generation_; }
+  const std::vector<Registration>& registrations() const { return registrations_; }
+  ReservationType type() const { return type_; }
+  bool holds(const Registration& registration) const;
+  /// The holder's key; 0 for the all registrants types.
+  std::uint64_t holder_key() const;
+  bool legacy_conflict(const Nexus& nexus) const {
+    return legacy_holder_ != 0 && legacy_holder_ != nexus.id;
+  }
+  bool legacy_held() const { return legacy_holder_ != 0; }
+
+ private:
+  bool all_registrants() const;
+  const Registration* find(const Nexus& nexus) const;
+  Registration* find(const Nexus& nexus);
+  void notify_others(Outcome& outcome, const Nexus& nexus, UnitAttention condition) const;
+  void unregister(Outcome& outcome, const Nexus& nexus);
+  void release_reservation(Outcome& outcome, const Nexus& nexus);
+  std::size_t remove_victims(Outcome& outcome, const Nexus& nexus,
+                             std::optional<std::uint64_t> key);
+
+  std::uint64_t legacy_holder_ = 0;  ///< Nexus::id
+  std::vector<Registration> registrations_;
+  std::uint32_t generation_ = 0;
+  ReservationType type_ = ReservationType::none;
+  PortIdentity holder_;  ///< meaningless for the all registrants types
+};
+
+}  // namespace tsihd::scsi

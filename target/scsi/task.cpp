@@ -1,0 +1,168 @@
+#include "target/scsi/task.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "target/scsi/device_server.h"
+#include "target/scsi/lun.h"
+
+namespace tsihd::scsi {
+
+/// On the stack of whoever submits: a request that completes inside submit() goes round a loop
+/// instead of deeper into the stack, however many chunks a command has.
+struct DiskLoop {
+  bool completed = false;
+  bool again = false;
+  bool task_gone = false;
+};
+
+namespace {
+
+Sense sense_of(const backstore::Io& io, std::uint64_t lba) {
+  if (io.error == ENOSPC || io.error == EDQUOT) return sense::kSpaceAllocationFailed;
+  if (io.error == EROFS || io.error == EBADF || io.error == EPERM) return sense::kWriteProtected;
+  const Sense what =
+      io.op == backstore::Op::read ? sense::kUnrecoveredReadError : sense::kWriteError;
+  return io.op == backstore::Op::flush ? what : sense::with_information(what, lba);
+}
+
+}  // namespace
+
+std::span<const std::byte> Task::data_out() const {
+  const std::size_t bytes = std::min({static_cast<std::size_t>(command->wanted_data_out_bytes),
+                                      static_cast<std::size_t>(command->expected_data_out_bytes),
+                                      command->data_out.size()});
+  return command->data_out.first(bytes);
+}
+
+void Task::finish(Status status) {
+  command->status = status;
+  server->finish(*this);
+}
+
+void Task::forget() {
+  if (disk_loop != nullptr) disk_loop->task_gone = true;
+  disk_loop = nullptr;
+  buffer = Buffer();
+}
+
+void Task::fail(const Sense& why) {
+  command->sense_bytes = write_sense(command->sense, why, server->descriptor_sense());
+  command->data_in_bytes = 0;
+  command->data_in = Buffer();
+  command->required_data_in_bytes = 0;
+  command->required_data_out_bytes = 0;
+  finish(Status::check_condition);
+}
+
+void Task::reply(std::span<const std::byte> data, std::uint64_t allocation_length_bytes) {
+  finish(put_data_in(*command, data, allocation_length_bytes) ? Status::good : Status::busy);
+}
+
+bool Task::take_buffer(std::uint32_t bytes) {
+  buffer = BufferPool::local().take(bytes);
+  if (buffer) return true;
+  finish(Status::busy);
+  return false;
+}
+
+void Task::want_data_out(std::uint32_t bytes, Step next) {
+  command->required_data_out_bytes = bytes;
+  if (bytes == 0 || command->expected_data_out_bytes == 0) return next(*this);
+  command->wanted_data_out_bytes = bytes;
+  step = next;
+}
+
+void Task::when_enabled(Step next) {
+  step = next;
+  server->tasks().request_turn(*this);
+}
+
+void Task::when_alone(Step next) {
+  step = next;
+  server->tasks().make_exclusive(*this);
+  server->tasks().request_turn(*this);
+}
+
+void Task::read(std::uint64_t offset_bytes, std::span<std::byte> to, Step next) {
+  io.offset_bytes = offset_bytes;
+  io.data = to;
+  submit(backstore::Op::read, next);
+}
+
+void Task::write(std::uint64_t offset_bytes, std::span<const std::byte> from,
+                 bool force_unit_access, Step next) {
+  io.offset_bytes = offset_bytes;
+  // A backstore does not change what it writes; Io has one span for both directions.
+  io.data = {const_cast<std::byte*>(from.data()), from.size()};
+  io.force_unit_access = force_unit_access || !server->write_cache_enabled();
+  submit(backstore::Op::write, next);
+}
+
+void Task::flush(Step next) {
+  io.data = {};
+  submit(backstore::Op::flush, next);
+}
+
+void Task::discard(std::uint64_t offset_bytes, std::uint64_t length_bytes, Step next) {
+  io.offset_bytes = offset_bytes;
+  io.length_bytes = length_bytes;
+  io.data = {};
+  submit(backstore::Op::discard, next);
+}
+
+void Task::write_zeroes(std::uint64_t offset_bytes, std::uint64_t length_bytes,
+                        bool force_unit_access, Step next) {
+  io.offset_bytes = offset_bytes;
+  io.length_bytes = length_bytes;
+  io.data = {};
+  io.force_unit_access = force_unit_access || !server->write_cache_enabled();
+  submit(backstore::Op::write_zeroes, next);
+}
+
+void Task::submit(backstore::Op op, Step next) {
+  step = next;
+  io.op = op;
+  io.error = 0;
+  io.owner = this;
+  io.done = disk_done;
+  if (disk_loop != nullptr) {
+    disk_loop->again = true;
+    return;
+  }
+  DiskLoop loop;
+  disk_loop = &loop;
+  do {
+    loop.again = loop.completed = false;
+    disk_busy = true;
+    server->backstore().submit(io);
+    if (!loop.completed) {
+      disk_loop = nullptr;
+      return;
+    }
+    after_disk();
+    if (loop.task_gone) return;
+  } while (loop.again);
+  disk_loop = nullptr;
+}
+
+void Task::disk_done(backstore::Io& io) {
+  Task& task = *static_cast<Task*>(io.owner);
+  task.disk_busy = false;
+  if (task.disk_loop != nullptr)
+    task.disk_loop->completed = true;
+  else
+    task.after_disk();
+}
+
+void Task::after_disk() {
+  if (command->aborted) return server->drop(*this);
+  if (io.error != 0) {
+    server->note_disk_error(io);
+    const std::uint64_t at = io.offset_bytes / server->block_bytes();
+    return fail(sense_of(io, at));
+  }
+  step(*this);
+}
+
+}  // namespace tsihd::scsi

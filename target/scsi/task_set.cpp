@@ -1,0 +1,80 @@
+#include "target/scsi/task_set.h"
+
+namespace tsihd::scsi {
+
+void TaskSet::enter(Task& task) {
+  Command& command = *task.command;
+  const bool head = command.attribute == TaskAttribute::head;
+  command.previous = head ? nullptr : last_;
+  command.next = head ? first_ : nullptr;
+  (command.previous == nullptr ? first_ : command.previous->next) = &command;
+  (command.next == nullptr ? last_ : command.next->previous) = &command;
+  ++size_;
+  task.special = head || command.attribute == TaskAttribute::ordered;
+  if (task.special) ++special_;
+}
+
+void TaskSet::leave(Task& task) {
+  Command& command = *task.command;
+  (command.previous == nullptr ? first_ : command.previous->next) = command.next;
+  (command.next == nullptr ? last_ : command.next->previous) = command.previous;
+  command.previous = command.next = nullptr;
+  --size_;
+  if (task.special) --special_;
+  if (task.blocked) --blocked_;
+  if (task.running) --running_;
+  if (task.running && task.exclusive) exclusive_running_ = false;
+}
+
+void TaskSet::make_exclusive(Task& task) {
+  task.exclusive = true;
+  if (!task.special) ++special_;
+  task.special = true;
+}
+
+void TaskSet::request_turn(Task& task) {
+  if (special_ == 0 || may_run(task)) return run(task);
+  task.blocked = true;
+  ++blocked_;
+}
+
+void TaskSet::run(Task& task) {
+  task.running = true;
+  ++running_;
+  if (task.exclusive) exclusive_running_ = true;
+  task.step(task);
+}
+
+/// An ORDERED task waits for all before it, everything but HEAD OF QUEUE waits for ORDERED, HEAD OF
+/// QUEUE and exclusive tasks before it. An exclusive one waits only for those that run: one that
+/// still collects its data must not let its initiator hold up the others.
+bool TaskSet::may_run(const Task& task) const {
+  if (exclusive_running_) return false;
+  if (task.exclusive && running_ > 0) return false;
+  const TaskAttribute attribute = task.command->attribute;
+  if (attribute == TaskAttribute::head) return true;
+  if (attribute == TaskAttribute::ordered) return first_ == task.command;
+  for (const Command* before = task.command->previous; before != nullptr; before = before->previous)
+    if (before->task->special) return false;
+  return true;
+}
+
+void TaskSet::run_ready() {
+  if (blocked_ == 0 || scanning_) return;
+  scanning_ = true;
+  Command* at = first_;
+  while (at != nullptr && blocked_ > 0) {
+    Task& task = *at->task;
+    if (!task.blocked || !may_run(task)) {
+      at = at->next;
+      continue;
+    }
+    task.blocked = false;
+    --blocked_;
+    run(task);    // may end it, and with it anything else
+    at = first_;  // so the list is read anew
+  }
+  scanning_ = false;
+}
+
+}  // namespace tsihd::scsi

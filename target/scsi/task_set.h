@@ -1,0 +1,42 @@
+// The task set of a logical unit: which commands are in it, and when each may run by its task
+// attribute (SAM). One set for all I_T nexuses.
+#pragma once
+
+#include <cstddef>
+
+#include "target/scsi/task.h"
+
+namespace tsihd::scsi {
+
+class TaskSet {
+ public:
+  /// Enters the set: HEAD OF QUEUE before all others, everything else at the end.
+  void enter(Task& task);
+  /// Leaves it; who waited for it may run when run_ready() is called.
+  void leave(Task& task);
+
+  /// Runs task.step now if the task's turn has come, else when it comes.
+  void request_turn(Task& task);
+  /// From now on the task runs only alone.
+  void make_exclusive(Task& task);
+  /// Gives the turn to those who wait and may run. Safe against reentry.
+  void run_ready();
+
+  Command* first() const { return first_; }
+  std::size_t size() const { return size_; }
+
+ private:
+  bool may_run(const Task& task) const;
+  void run(Task& task);
+
+  Command* first_ = nullptr;
+  Command* last_ = nullptr;
+  std::size_t size_ = 0;
+  std::size_t special_ = 0;  ///< ORDERED, HEAD OF QUEUE and exclusive ones in the set
+  std::size_t blocked_ = 0;
+  std::size_t running_ = 0;
+  bool exclusive_running_ = false;
+  bool scanning_ = false;
+};
+
+}  // namespace tsihd::scsi

@@ -1,0 +1,46 @@
+// Unit attention conditions of one I_T nexus at one logical unit: a set, so that it stays small
+// however often a condition repeats.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "target/scsi/sense.h"
+
+namespace tsihd::scsi {
+
+/// In the order in which they are reported: what tells of a reset comes first.
+enum class UnitAttention : std::uint8_t {
+  power_on,                 ///< 29/00 POWER ON, RESET, OR BUS DEVICE RESET OCCURRED
+  unit_reset,               ///< 29/03 BUS DEVICE RESET FUNCTION OCCURRED
+  commands_cleared,         ///< 2F/00 COMMANDS CLEARED BY ANOTHER INITIATOR
+  reservations_preempted,   ///< 2A/03
+  reservations_released,    ///< 2A/04
+  registrations_preempted,  ///< 2A/05
+  mode_parameters_changed,  ///< 2A/01
+  capacity_changed,         ///< 2A/09 CAPACITY DATA HAS CHANGED
+  reported_luns_changed,    ///< 3F/0E REPORTED LUNS DATA HAS CHANGED
+  kCount,
+};
+
+class UnitAttentions {
+ public:
+  void establish(UnitAttention condition) {
+    // A reset says everything that a condition from before it could say.
+    if (condition == UnitAttention::power_on || condition == UnitAttention::unit_reset)
+      pending_ = 0;
+    pending_ |= bit(condition);
+  }
+  void clear(UnitAttention condition) { pending_ &= ~bit(condition); }
+  bool any() const { return pending_ != 0; }
+  /// The first condition, which is thereby reported and cleared.
+  std::optional<Sense> take();
+
+ private:
+  static constexpr std::uint32_t bit(UnitAttention condition) {
+    return 1u << static_cast<unsigned>(condition);
+  }
+  std::uint32_t pending_ = 0;
+};
+
+}  // namespace tsihd::scsi
