@@ -17,4 +17,7 @@ def machines():
     """Every scenario here needs these two; disks are sparse files of the host."""
     store = {"name": "store", "size_bytes": 16 * GIB}
     shared = {"name": "shared", "size_bytes": 64 * MIB}
-    return {"target": {"disks": [store, shared], "memory_mib": 384}, "one": {}}
+    # Addresses of their own: a guest that is killed and boots again has the one that it had.
+    return {"target": {"disks": [store, shared], "memory_mib": 384,
+                       "nics": [{"address": "10.77.0.10/24"}]},
+            "one": {"nics": [{"address": "10.77.0.21/24"}]}}

@@ -63,8 +63,45 @@ class Machine:
         return self.guest.run(f"grep -q '^failed' {self.log}").ok
 
     def stop_writing(self):
-        self.guest.run("pkill -f /run/writer.py; while pgrep -f /run/writer.py >/dev/null; "
-                       "do sleep 0.05; done", timeout_s=30)
+        writer = "'^python3 /run/writer.py'"
+        self.guest.run(f"pkill -f {writer}; while pgrep -f {writer} >/dev/null; do sleep 0.05; done",
+                       as_text="stop the writer")
+
+
+@dataclasses.dataclass(frozen=True)
+class SlowDisk:
+    disk: Disk
+    delay_ms: int
+
+
+@pytest.fixture
+def slow_disk(target):
+    """The shared disk, behind a device that holds back every write for a while. Reads are quick.
+
+    The delay is longer than a machine needs from its login to its first look at the disk: a write
+    that a target does not wait for lands after that look, and is seen.
+    """
+    delay_ms = 2500
+    guest = target.guest
+    guest.succeed(
+        "export DM_DISABLE_UDEV=1; modprobe dm_delay; dmsetup remove -f --retry slow 2>/dev/null; "
+        f"dmsetup create slow --table \"0 $(blockdev --getsz {SHARED.path}) "
+        f"delay {SHARED.path} 0 0 {SHARED.path} 0 {delay_ms}\" && [ -b /dev/mapper/slow ]")
+    yield SlowDisk(Disk("slow", "/dev/mapper/slow", plugin="block"), delay_ms)
+    target.stop()  # it holds the device
+    guest.succeed("DM_DISABLE_UDEV=1 dmsetup remove --retry slow")
+
+
+def records(path, machine):
+    """Shell text that writes a machine's records on a disk, one a line, past the page cache."""
+    big = 128  # blocks at a time
+    return (f"dd if={path} bs={big * 512} skip={machine.first_block // big} "
+            f"count={REGION_BLOCKS // big} iflag=direct 2>/dev/null | "
+            f"grep -a -o 'tsih {machine.tag} [0-9]*' || true")
+
+
+def numbers(words):
+    return {int(n) for n in re.findall(r" (\d+)$", words, re.MULTILINE)}
 
 
 @pytest.fixture
@@ -93,9 +130,9 @@ class Duel:
         self.two = two
         self._wire = None
 
-    def serve(self, **attributes):
+    def serve(self, disk=SHARED, **attributes):
         """The target serves the disk to anybody, with these attributes of the portal group."""
-        self.target.serve(SHARED, attributes=attributes)
+        self.target.serve(disk, attributes=attributes)
         for machine in (self.one, self.two):
             machine.initiator.add_node(self.target.iqn, self.target.portal)
 
@@ -114,18 +151,16 @@ class Duel:
     def on_disk(self, machine):
         """The numbers of this machine's records that are on the target's disk, from its own side."""
         words = self.target.guest.succeed(
-            f"dd if={SHARED.path} bs=512 skip={machine.first_block} count={REGION_BLOCKS} "
-            f"iflag=direct 2>/dev/null | grep -a -o 'tsih {machine.tag} [0-9]*' || true",
+            records(SHARED.path, machine),
             as_text=f"records of {machine.tag} on the target's disk")
-        return {int(n) for n in re.findall(r" (\d+)$", words, re.MULTILINE)}
+        return numbers(words)
 
     def seen_by(self, machine, of):
         """The same, as `machine` reads it over iSCSI."""
         words = machine.guest.succeed(
-            f"dd if={machine.device} bs=512 skip={of.first_block} count={REGION_BLOCKS} "
-            f"iflag=direct 2>/dev/null | grep -a -o 'tsih {of.tag} [0-9]*' || true",
+            records(machine.device, of),
             as_text=f"records of {of.tag} that {machine.guest.name} reads")
-        return {int(n) for n in re.findall(r" (\d+)$", words, re.MULTILINE)}
+        return numbers(words)
 
     def leave(self):
         for machine in (self.one, self.two):
