@@ -23,16 +23,14 @@ struct Limits {
   std::uint64_t session_data_bytes = 64ull << 20;
   /// The same over all sessions.
   std::uint64_t total_data_bytes = 384ull << 20;
-  /// The longest transfer of one command. A longer one is answered by what the device server wants
-  /// of it; data beyond this is never collected.
-  std::uint32_t command_data_bytes = 16u << 20;
+  /// The most data that one command is given memory for; what the device server takes at most
+  /// (scsi::kMaxTransferBytes).
+  std::uint32_t command_data_bytes = 8u << 20;
 
   /// Immediate commands in progress in one session; one more is rejected with reason 06h.
   std::uint32_t immediate_commands = 16;
   /// Task management functions waiting for disks; one more is answered "function rejected".
   std::uint32_t task_management_waiting = 8;
-  /// The data segment of a PDU that is no SCSI data: ping data, text, login keys.
-  std::uint32_t control_data_bytes = 64u << 10;
   /// PDUs queued to a peer that does not read; from there on we do not read from it either.
   std::uint32_t output_pdus = 512;
   /// A peer that takes none of its pending output for so long is dropped.

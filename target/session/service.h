@@ -37,6 +37,7 @@ struct Endpoints {
   std::uint16_t remote_port = 0;
 
   std::string remote() const;  ///< ADDR:PORT, [ADDR]:PORT for IPv6
+  std::string local() const;
 };
 
 /// One session as `tsihctl` shows it. A copy: it stays valid after the session has ended.
@@ -113,8 +114,10 @@ class Service {
   /// Called when the list of ready connections turns non-empty, so that a pump that sleeps hears of
   /// work that was caused from outside (control/). May be called at any time, also within a batch.
   void on_ready(std::function<void()> wake) { wake_ = std::move(wake); }
-  /// Ends a batch of work: what the device servers submitted starts now.
-  void flush_submissions();
+  /// Ends a batch of work: what had to wait for memory may go on, ended sessions are buried. The
+  /// pump calls it and empties the list of ready connections, until it returns false: nothing is
+  /// ready.
+  bool end_batch();
   /// The end of the process: asks every initiator for its logout; refuses logins from now on.
   void begin_shutdown();
   /// No connection and no session is left.
@@ -131,8 +134,24 @@ class Service {
   void mark_ready(Connection& connection);
   void forget(Connection& connection);  ///< the connection is being destroyed
   void login_ended(Connection& connection);
+  std::uint64_t next_serial() { return ++serial_; }
+  /// Bytes of disk data that all commands hold; see Limits::total_data_bytes.
+  std::uint64_t data_bytes() const { return data_bytes_; }
+  void add_data_bytes(std::uint64_t bytes) { data_bytes_ += bytes; }
+  void give_back_data_bytes(std::uint64_t bytes) {
+    data_bytes_ -= bytes;
+    memory_freed_ = true;
+  }
+  /// Task management functions that wait for commands of other sessions, too.
+  void add_management_waiting(int change) { managements_waiting_ += change; }
+  void device_let_go() {
+    if (managements_waiting_ > 0) advance_task_management();
+  }
+  const std::vector<Connection*>& connections() const { return connections_; }
 
  private:
+  void advance_task_management();
+
   Inventory inventory_;
   Limits limits_;
   Log log_;
@@ -141,10 +160,15 @@ class Service {
   Instant now_{};
   Instant next_deadline_ = Instant::max();
   bool shutting_down_ = false;
+  bool limit_logged_ = false;
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<Guard> guard_;
   std::vector<Connection*> connections_;  ///< those the pump owns
   std::uint32_t logins_in_progress_ = 0;
+  std::uint64_t serial_ = 0;
+  std::uint64_t data_bytes_ = 0;
+  bool memory_freed_ = false;
+  int managements_waiting_ = 0;
   Connection* ready_head_ = nullptr;
   Connection* ready_tail_ = nullptr;
   std::function<void()> wake_;

@@ -1,0 +1,250 @@
+#include "target/session/connection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "target/session/connection_numbering.h"
+#include "target/session/guard.h"
+#include "target/session/registry.h"
+#include "target/session/session.h"
+
+namespace tsihd::session {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr seconds kCloseGrace{2};  // for what is still to be said before a connection is closed
+
+std::string join(const std::string& address, std::uint16_t port) {
+  const bool ipv6 = address.find(':') != std::string::npos;
+  return ipv6 ? fmt::format("[{}]:{}", address, port) : fmt::format("{}:{}", address, port);
+}
+
+}  // namespace
+
+std::string Endpoints::remote() const { return join(remote_address, remote_port); }
+std::string Endpoints::local() const { return join(local_address, local_port); }
+
+Connection::Connection(Service& service, Endpoints endpoints)
+    : service_(service),
+      endpoints_(std::move(endpoints)),
+      login_(std::make_unique<LoginExchange>(LoginContext{
+          service.inventory(), service.registry(), endpoints_.local_address, endpoints_.local_port,
+          endpoints_.remote(), service.random(), service.log()})),
+      last_received_(service.now()),
+      login_deadline_(service.now() + seconds(service.limits().login_timeout_s)) {
+  service_.note_deadline(login_deadline_);
+}
+
+Connection::~Connection() {
+  disconnected("closed");
+  service_.forget(*this);
+}
+
+bool Connection::wants_input() const {
+  return state_ != State::closing && state_ != State::closed &&
+         output_.pdus() < service_.limits().output_pdus;
+}
+
+void Connection::received(std::size_t in_space, std::span<const std::byte> rest) {
+  service_.counters().bytes_received += in_space + rest.size();
+  if (in_space > 0) reader_.commit(in_space);
+  reader_.feed(rest);
+  process();
+}
+
+void Connection::process() {
+  wire::Pdu pdu;
+  while (state_ != State::closing && state_ != State::closed) {
+    switch (reader_.next(pdu)) {
+      case wire::PduReader::Event::need_more:
+        return;
+      case wire::PduReader::Event::pdu:
+        on_pdu(pdu);
+        break;
+      case wire::PduReader::Event::header_digest_error:
+        ++service_.counters().header_digest_errors;
+        drop("header digest error: where the next PDU begins is not known");
+        return;
+      case wire::PduReader::Event::data_segment_too_long:
+        ++service_.counters().protocol_errors;
+        drop(fmt::format("a data segment of {} bytes, above MaxRecvDataSegmentLength",
+                         static_cast<std::uint32_t>(pdu.bhs().data_segment_bytes)));
+        return;
+    }
+  }
+}
+
+void Connection::on_pdu(const wire::Pdu& pdu) {
+  ++service_.counters().pdus_received;
+  last_received_ = service_.now();
+  ping_deadline_ = Instant::max();
+  if (session_) service_.guard().heard_from(*session_);
+  switch (state_) {
+    case State::login:
+      on_login_pdu(pdu);
+      break;
+    case State::admission:
+      drop("a PDU before the Login Response that was due");
+      break;
+    case State::full_feature:
+    case State::logging_out:
+      on_full_feature_pdu(pdu);
+      break;
+    case State::closing:
+    case State::closed:
+      break;
+  }
+}
+
+void Connection::drop(std::string_view why) {
+  if (state_ == State::closed || state_ == State::closing) return;
+  service_.log().warning("connection drop peer={} initiator={} reason=\"{}\"", endpoints_.remote(),
+                         session_ ? session_->identity().initiator_name : "-", why);
+  close_after_output(why);
+  if (session_) session_->end(why);  // ErrorRecoveryLevel 0: the session goes with it
+}
+
+void Connection::close_after_output(std::string_view why) {
+  if (state_ == State::closed || state_ == State::closing) return;
+  if (in_login()) {
+    service_.guard().withdraw(*this);
+    service_.login_ended(*this);
+  }
+  state_ = State::closing;
+  close_reason_ = why;
+  close_deadline_ = service_.now() + kCloseGrace;
+  service_.note_deadline(close_deadline_);
+  ready_to_send();
+}
+
+void Connection::session_ended() {
+  if (state_ == State::logging_out) return;  // its response is due when the session has drained
+  close_after_output("the session has ended");
+}
+
+void Connection::disconnected(std::string_view why) {
+  if (state_ == State::closed) return;
+  if (in_login()) {
+    service_.guard().withdraw(*this);
+    service_.login_ended(*this);
+  }
+  const bool expected = state_ == State::closing;
+  state_ = State::closed;
+  Session* const session = std::exchange(session_, nullptr);
+  while (!line_.empty()) {
+    Pending& pending = *line_.front();
+    line_.pop();
+    if (pending.kind == Pending::Kind::task) {
+      auto& task = static_cast<Task&>(pending);
+      if (task.pdus_unsent == 0) task.session->release(task);
+    }
+  }
+  output_.clear([](Task& task) {
+    if (task.pdus_unsent == 0) task.session->release(task);
+  });
+  if (!session) return;
+  session->unbind(*this);
+  if (session->state() != Session::State::active || session->lead()) return;
+  if (!session->being_reinstated()) {
+    if (!expected) ++service_.counters().sessions_dropped;
+    session->end(why);
+  }
+}
+
+std::size_t Connection::gather(std::span<iovec> out) {
+  fill_output();
+  return output_.gather(out);
+}
+
+void Connection::sent(std::size_t bytes) {
+  service_.counters().bytes_sent += bytes;
+  output_.sent(bytes, [this](Task& task) { task_sent(task); });
+  output_since_ = has_output() ? service_.now() : Instant::max();
+  if (output_since_ != Instant::max())
+    service_.note_deadline(output_since_ + seconds(service_.limits().output_stall_s));
+}
+
+void Connection::ready_to_send() {
+  if (output_since_ == Instant::max()) {
+    output_since_ = service_.now();
+    service_.note_deadline(output_since_ + seconds(service_.limits().output_stall_s));
+  }
+  service_.mark_ready(*this);
+}
+
+Instant Connection::next_deadline() const {
+  if (state_ == State::closed) return Instant::max();
+  Instant deadline = std::min({close_deadline_, ping_deadline_, logout_deadline_});
+  if (in_login()) deadline = std::min(deadline, login_deadline_);
+  if (output_since_ != Instant::max())
+    deadline = std::min(deadline, output_since_ + seconds(service_.limits().output_stall_s));
+  if (state_ != State::full_feature || !session_) return deadline;
+  if (session_->is_discovery())
+    return std::min(deadline, last_received_ + seconds(service_.limits().discovery_idle_s));
+  if (session_->nop_in_interval_s() > 0 && ping_deadline_ == Instant::max())
+    deadline = std::min(deadline, last_received_ + seconds(session_->nop_in_interval_s()));
+  return deadline;
+}
+
+void Connection::tick() {
+  const Instant now = service_.now();
+  if (state_ == State::closed || now < next_deadline()) return;
+  if (now >= close_deadline_) {
+    disconnected(close_reason_);  // the peer takes nothing more: what is left is dropped
+    service_.mark_ready(*this);
+  } else if (in_login() && now >= login_deadline_) {
+    ++service_.counters().logins_timed_out;
+    drop("the login took too long");
+  } else if (output_since_ != Instant::max() &&
+             now >= output_since_ + seconds(service_.limits().output_stall_s)) {
+    ++service_.counters().output_stalls;
+    drop("the initiator takes none of what is sent to it");
+  } else if (now >= ping_deadline_) {
+    ++service_.counters().keepalive_timeouts;
+    drop("no answer to a NOP-In");
+  } else if (now >= logout_deadline_) {
+    announce_drop(session_ ? session_->parameters().default_time2wait_s : 0);
+    drop("no Logout after it was asked for");
+  } else if (session_ && session_->is_discovery()) {
+    drop("a discovery session without requests");
+  } else {
+    ping();
+    ping_deadline_ = now + seconds(std::max(session_->nop_in_response_timeout_s(), 1u));
+    service_.note_deadline(ping_deadline_);
+  }
+}
+
+std::uint32_t Connection::exp_cmd_sn() const { return session_->window().exp_cmd_sn(); }
+std::uint32_t Connection::max_cmd_sn() const { return session_->window().max_cmd_sn(); }
+
+void Connection::ping() {
+  if (state_ != State::full_feature) return;
+  wire::NopInBhs bhs;
+  bhs.target_transfer_tag = next_ping_tag_;
+  if (++next_ping_tag_ == wire::kReservedTag) next_ping_tag_ = 1;
+  send(bhs, false);
+}
+
+void Connection::ask_for_logout() {
+  if (state_ != State::full_feature || logout_deadline_ != Instant::max()) return;
+  wire::AsyncMessageBhs bhs;
+  constexpr std::uint8_t kRequestLogout = 1;
+  bhs.async_event = kRequestLogout;
+  bhs.parameter_3 = static_cast<std::uint16_t>(service_.limits().logout_request_s);
+  send(bhs, true);
+  logout_deadline_ = service_.now() + seconds(service_.limits().logout_request_s);
+  service_.note_deadline(logout_deadline_);
+}
+
+void Connection::announce_drop(std::uint32_t wait_s) {
+  if (state_ != State::full_feature) return;
+  wire::AsyncMessageBhs bhs;
+  constexpr std::uint8_t kDropAllConnections = 3;
+  bhs.async_event = kDropAllConnections;
+  bhs.parameter_2 = static_cast<std::uint16_t>(std::min(wait_s, 0xffffu));
+  bhs.parameter_3 = 0;  // nothing is retained: ErrorRecoveryLevel 0
+  send(bhs, true);
+}
+
+}  // namespace tsihd::session

@@ -1,0 +1,203 @@
+// One connection, sans-I/O: bytes in, a gather list out, the clock its service's. The pump around
+// it owns the socket; a test owns both ends.
+//
+//     connection->received(0, bytes);            // as often as bytes come
+//     while (connection->has_output()) {         // after a batch
+//       n = connection->gather(iovecs); ... write ...; connection->sent(written);
+//     }
+//     if (connection->wants_close()) close the socket and destroy the connection
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "target/base/time.h"
+#include "target/session/discards.h"
+#include "target/session/login.h"
+#include "target/session/negotiation_text.h"
+#include "target/session/output.h"
+#include "target/session/service.h"
+#include "target/session/task_management.h"
+#include "target/wire/pdu.h"
+#include "target/wire/reader.h"
+
+namespace tsihd::session {
+
+class Session;
+
+/// Limits that a peer meets here: PDUs queued to it (Limits::output_pdus; then wants_input() is
+/// false), time for its login, time without any reading of what we send, silence (keepalive).
+class Connection {
+ public:
+  Connection(Service& service, Endpoints endpoints);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // -- the pump
+  /// False: do not read from the socket now (the peer does not read, or the connection closes).
+  bool wants_input() const;
+  /// Where the rest of a PDU under way may be read to at once; empty when none is.
+  std::span<std::byte> receive_space() { return reader_.space(); }
+  /// Bytes have come: first `in_space` of them in receive_space(), then `rest`. The bytes of `rest`
+  /// need not stay.
+  void received(std::size_t in_space, std::span<const std::byte> rest);
+  bool has_output() const { return !output_.empty() || !line_.empty(); }
+  /// What to send next; how many entries of `out` are used.
+  std::size_t gather(std::span<iovec> out);
+  /// So many bytes of what gather() gave were taken by the socket.
+  void sent(std::size_t bytes);
+  /// Everything that was to be said is said: close the socket.
+  bool wants_close() const {
+    return state_ == State::closed || (state_ == State::closing && !has_output());
+  }
+  /// The socket is gone, or is about to be closed by the pump. Idempotent.
+  void disconnected(std::string_view why);
+  void tick();
+  Instant next_deadline() const;
+
+  // -- the session, the guard and the service
+  const Endpoints& endpoints() const { return endpoints_; }
+  Session* session() const { return session_; }
+  Instant last_received() const { return last_received_; }
+  bool in_login() const { return state_ == State::login || state_ == State::admission; }
+  bool in_full_feature_phase() const { return state_ == State::full_feature; }
+  const LoginIdentity& identity() const { return login_->identity(); }
+  const NegotiatedParameters& negotiated() const { return login_->parameters(); }
+  std::uint32_t first_cmd_sn() const { return login_->exp_cmd_sn(); }
+
+  /// The guard's word: the login ends well, in this session, or with this status.
+  void admit(Session& session);
+  void refuse(std::uint16_t status);
+
+  void respond(Pending& pending);
+  void deliver_held();
+  /// Sends R2Ts for what is missing up to `goal_bytes`, as many as may be out at once.
+  void solicit(Task& task, std::uint32_t goal_bytes);
+  void discard_rest(Task& task);
+  void send_task_management_response(std::uint32_t initiator_task_tag,
+                                     TaskManagementResponse response);
+  void answer_acknowledged(TaskManagement& request);
+  std::uint32_t acknowledged_stat_sn() const { return acknowledged_stat_sn_; }
+
+  /// A NOP-In that wants an answer; the session guard's question whether the peer is alive.
+  void ping();
+  void ask_for_logout();
+  /// Async Message 3: all connections of the session will be dropped, come back after `wait_s`.
+  void announce_drop(std::uint32_t wait_s);
+  /// The session is over: what is queued goes out, then the socket is closed.
+  void session_ended();
+  /// The session's last command is back: a Logout that waited for it is answered.
+  void session_drained();
+  /// Closes once what is queued has gone out, at the latest after a few seconds.
+  void close_after_output(std::string_view why);
+
+  // the list of ready connections
+  Connection* next_ready = nullptr;
+  bool ready = false;
+
+ private:
+  enum class State : std::uint8_t {
+    login,      ///< the login phase
+    admission,  ///< the guard decides
+    full_feature,
+    logging_out,  ///< the Logout Response waits for the session's commands
+    closing,      ///< only output goes on
+    closed
+  };
+
+  // connection.cpp
+  void process();
+  void on_pdu(const wire::Pdu& pdu);
+  void drop(std::string_view why);
+  void ready_to_send();
+  std::uint32_t exp_cmd_sn() const;
+  std::uint32_t max_cmd_sn() const;
+  template <class T>
+  void number(T& bhs, bool advances);
+  template <class T>
+  void send(T bhs, bool advances);
+  template <class T>
+  void send_copy(T bhs, std::span<const std::byte> data, bool advances);
+
+  // connection_login.cpp
+  void on_login_pdu(const wire::Pdu& pdu);
+  void login_progress(LoginState state, std::vector<std::byte>&& response);
+  void enter_full_feature_phase();
+
+  // connection_requests.cpp
+  void on_full_feature_pdu(const wire::Pdu& pdu);
+  void acknowledge(std::uint32_t exp_stat_sn);
+  std::optional<wire::RejectReason> inadmissible(const wire::Pdu& pdu) const;
+  void refuse_request(const wire::Pdu& pdu, wire::RejectReason reason);
+  void expect_stray_data(const wire::Pdu& pdu);
+  void on_numbered(const wire::Pdu& pdu);
+  void turn_taken();
+  void execute(const wire::Pdu& pdu, bool advance);
+  void on_nop_out(const wire::Pdu& pdu);
+  void on_text(const wire::Pdu& pdu, bool advance);
+  void on_logout(const wire::Pdu& pdu, bool advance);
+  void emit_logout_response(std::uint8_t response);
+  void reject(const wire::Pdu& pdu, wire::RejectReason reason);
+
+  // connection_command.cpp
+  void on_scsi_command(const wire::Pdu& pdu);
+  bool fill_command(Task& task, const wire::Pdu& pdu);
+  void take_unsolicited(Task& task, const wire::Pdu& pdu);
+  bool make_room(Task& task, std::uint32_t bytes);
+
+  // connection_data_out.cpp
+  void on_data_out(const wire::Pdu& pdu);
+  void on_uncalled(Task* task, const wire::Pdu& pdu);
+  void on_unsolicited(Task& task, const wire::Pdu& pdu);
+  void on_solicited(Task& task, Transfer& transfer, const wire::Pdu& pdu);
+  void went_on(Task& task);
+  void store(Task& task, std::uint32_t offset_bytes, std::span<const std::byte> data);
+
+  // connection_data_in.cpp
+  void fill_output();
+  bool emit_task(Task& task);
+  bool emit_data_in(Task& task);
+  void emit_scsi_response(Task& task);
+  void emit_task_management(TaskManagement& request);
+  void task_sent(Task& task);
+  void update_data_in_limit();
+
+  Service& service_;
+  const Endpoints endpoints_;
+  State state_ = State::login;
+  std::unique_ptr<LoginExchange> login_;
+  std::unique_ptr<TextExchange> text_;
+  Session* session_ = nullptr;
+  wire::PduReader reader_;
+  wire::Digests digests_;
+  OutputQueue output_;
+  PendingLine line_;
+  Discards discards_;
+
+  std::uint32_t stat_sn_ = 0;               ///< of the next response
+  std::uint32_t acknowledged_stat_sn_ = 0;  ///< the initiator's ExpStatSN
+  std::uint32_t next_ping_tag_ = 1;
+  std::uint32_t max_data_in_bytes_ = 8192;  ///< of one Data-In PDU
+
+  Pending logout_{Pending::Kind::logout};
+  std::uint32_t logout_tag_ = 0;
+  std::string close_reason_;
+
+  Instant last_received_;
+  Instant login_deadline_;
+  Instant ping_deadline_ = Instant::max();    ///< an answer is due
+  Instant logout_deadline_ = Instant::max();  ///< a Logout was asked for
+  Instant close_deadline_ = Instant::max();
+  Instant output_since_ = Instant::max();  ///< the peer has taken nothing since
+};
+
+}  // namespace tsihd::session

@@ -1,0 +1,194 @@
+// From finished commands to response PDUs (RFC 3720 10.4, 10.7): data cut to the initiator's
+// limits, status with the last of it, residual counts. PDUs are made as the socket takes them, so
+// that a large read holds no more headers than fit one write.
+#include <algorithm>
+#include <cstring>
+
+#include "target/session/connection.h"
+#include "target/session/connection_numbering.h"
+#include "target/session/session.h"
+#include "target/wire/serial.h"
+
+namespace tsihd::session {
+namespace {
+
+struct Residual {
+  bool overflow = false;
+  bool underflow = false;
+  std::uint32_t bytes = 0;
+};
+
+/// What was expected against what the command called for and what was moved (10.4.4 to 10.4.6).
+Residual residual(std::uint32_t expected, std::uint64_t required, std::uint32_t moved) {
+  constexpr std::uint64_t kMost = 0xffffffff;
+  if (required > expected)
+    return {true, false, static_cast<std::uint32_t>(std::min(required - expected, kMost))};
+  if (moved < expected) return {false, true, expected - moved};
+  return {};
+}
+
+Residual read_residual(const Task& task) {
+  const std::uint64_t required = task.condemned ? 0 : task.required_data_in_bytes;
+  return residual(task.expected_data_in_bytes, required, task.data_in_bytes);
+}
+
+Residual write_residual(const Task& task) {
+  if (task.status != scsi::Status::good)
+    return residual(task.expected_data_out_bytes, 0,
+                    std::min(task.received_bytes, task.expected_data_out_bytes));
+  const auto moved = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(task.required_data_out_bytes, task.expected_data_out_bytes));
+  return residual(task.expected_data_out_bytes, task.required_data_out_bytes, moved);
+}
+
+bool may_ride_on_data(const Task& task) {
+  return !task.write &&
+         (task.status == scsi::Status::good || task.status == scsi::Status::condition_met);
+}
+
+}  // namespace
+
+void Connection::respond(Pending& pending) {
+  if (state_ == State::closed || state_ == State::closing) {
+    if (pending.kind == Pending::Kind::task) {
+      auto& task = static_cast<Task&>(pending);
+      task.session->release(task);
+    }
+    return;
+  }
+  line_.push(pending);
+  ready_to_send();
+}
+
+/// Makes PDUs of what is in line, up to what one write is likely to take.
+void Connection::fill_output() {
+  constexpr std::size_t kAheadPdus = 512, kAheadBytes = 4u << 20;
+  while (!line_.empty() && output_.pdus() < kAheadPdus && output_.bytes() < kAheadBytes) {
+    Pending& front = *line_.front();
+    if (front.kind == Pending::Kind::task) {
+      if (!emit_task(static_cast<Task&>(front))) continue;
+    } else {
+      line_.pop();
+      if (front.kind == Pending::Kind::task_management) {
+        emit_task_management(static_cast<TaskManagement&>(front));
+      } else {
+        emit_logout_response(0);
+        close_after_output("logout");
+      }
+    }
+  }
+}
+
+/// One PDU of a task. True when it was the last one; then the task is out of the line.
+bool Connection::emit_task(Task& task) {
+  if (task.sent_bytes < task.data_in_bytes) {
+    const bool last = emit_data_in(task);
+    if (!last) return false;
+  } else {
+    line_.pop();
+    emit_scsi_response(task);
+  }
+  task.emitted = true;
+  if (task.pdus_unsent == 0) task.session->release(task);
+  return true;
+}
+
+/// True when the status went with it.
+bool Connection::emit_data_in(Task& task) {
+  const std::uint32_t burst_bytes = session_->parameters().max_burst_length_bytes & ~3u;
+  const std::uint32_t burst_left = burst_bytes - task.sent_bytes % burst_bytes;
+  const std::uint32_t left = task.data_in_bytes - task.sent_bytes;
+  const std::uint32_t bytes = std::min({max_data_in_bytes_, burst_left, left});
+  const bool last = bytes == left;
+  const bool with_status = last && may_ride_on_data(task);
+  wire::DataInBhs bhs;
+  if (last || bytes == burst_left) bhs.flags = wire::kFinalBit;
+  bhs.initiator_task_tag = task.initiator_task_tag;
+  bhs.data_sn = task.data_sn++;
+  bhs.buffer_offset_bytes = task.sent_bytes;
+  if (with_status) {
+    line_.pop();
+    session_->status_queued(task);  // before numbering: its place in the window is free again
+    bhs.flags |= wire::DataInBhs::kStatus;
+    bhs.set_status(static_cast<std::uint8_t>(task.status));
+    const Residual rest = read_residual(task);
+    if (rest.overflow) bhs.flags |= wire::DataInBhs::kOverflow;
+    if (rest.underflow) bhs.flags |= wire::DataInBhs::kUnderflow;
+    bhs.residual_bytes = rest.bytes;
+    number(bhs, true);
+  } else {
+    number(bhs, false);
+    bhs.stat_sn = 0;  // has no meaning without status (10.7.3)
+  }
+  const std::span<const std::byte> data{task.data_in.data() + task.sent_bytes, bytes};
+  output_.push(bhs, data, &task, digests_);
+  task.sent_bytes += bytes;
+  service_.counters().data_in_bytes += bytes;
+  return with_status;
+}
+
+void Connection::emit_scsi_response(Task& task) {
+  session_->status_queued(task);
+  wire::ScsiResponseBhs bhs;
+  bhs.set_status(static_cast<std::uint8_t>(task.status));
+  bhs.initiator_task_tag = task.initiator_task_tag;
+  bhs.exp_data_sn = task.data_sn + task.r2t_sn;
+  const Residual rest = task.write ? write_residual(task) : read_residual(task);
+  if (rest.overflow) bhs.flags |= wire::ScsiResponseBhs::kOverflow;
+  if (rest.underflow) bhs.flags |= wire::ScsiResponseBhs::kUnderflow;
+  bhs.residual_bytes = rest.bytes;
+  if (task.read && task.write) {
+    const Residual read_rest = read_residual(task);
+    if (read_rest.overflow) bhs.flags |= wire::ScsiResponseBhs::kBidirectionalOverflow;
+    if (read_rest.underflow) bhs.flags |= wire::ScsiResponseBhs::kBidirectionalUnderflow;
+    bhs.bidirectional_read_residual_bytes = read_rest.bytes;
+  }
+  number(bhs, true);
+  if (task.sense_bytes == 0) {
+    output_.push(bhs, {}, nullptr, digests_);
+    return;
+  }
+  std::array<std::byte, sizeof(wire::U16) + 96> segment;  // SenseLength, then the sense (10.4.7)
+  const wire::U16 length{task.sense_bytes};
+  std::memcpy(segment.data(), &length, sizeof(length));
+  std::memcpy(segment.data() + sizeof(length), task.sense.data(), task.sense_bytes);
+  output_.push_copy(bhs, std::span(segment).first(sizeof(length) + task.sense_bytes), digests_);
+}
+
+/// A task set function answers once the responses before it are confirmed (10.6.2 d).
+void Connection::emit_task_management(TaskManagement& request) {
+  const bool waits =
+      request.is_task_set() && request.response == TaskManagementResponse::function_complete &&
+      wire::serial_less(acknowledged_stat_sn_, stat_sn_) && state_ == State::full_feature;
+  if (waits) {
+    request.phase = TaskManagement::Phase::acknowledgement;
+    request.stat_sn_mark = stat_sn_;
+    ping();
+    return;
+  }
+  answer_acknowledged(request);
+}
+
+void Connection::answer_acknowledged(TaskManagement& request) {
+  send_task_management_response(request.initiator_task_tag, request.response);
+  session_->task_management_answered(request);
+}
+
+void Connection::send_task_management_response(std::uint32_t initiator_task_tag,
+                                               TaskManagementResponse response) {
+  wire::TaskManagementResponseBhs bhs;
+  bhs.set_response(static_cast<std::uint8_t>(response));
+  bhs.initiator_task_tag = initiator_task_tag;
+  send(bhs, true);
+}
+
+void Connection::task_sent(Task& task) {
+  if (task.pdus_unsent == 0 && task.emitted) task.session->release(task);
+}
+
+/// Data-In PDUs end on four-byte words unless they are the last (10.7.7).
+void Connection::update_data_in_limit() {
+  max_data_in_bytes_ = session_->parameters().initiator_max_recv_data_segment_length_bytes & ~3u;
+}
+
+}  // namespace tsihd::session

@@ -1,0 +1,72 @@
+#include "target/session/registry.h"
+
+#include <algorithm>
+
+namespace tsihd::session {
+
+bool Registry::exists(const PortalGroup& group, const std::string& initiator_name,
+                      const std::array<std::uint8_t, 6>& isid, std::uint16_t tsih) const {
+  return std::ranges::any_of(sessions_, [&](const auto& session) {
+    const LoginIdentity& identity = session->identity();
+    return session->state() == Session::State::active && session->tsih() == tsih &&
+           identity.portal_group == &group && identity.isid == isid &&
+           identity.initiator_name == initiator_name;
+  });
+}
+
+Session* Registry::create(const LoginIdentity& identity, const NegotiatedParameters& parameters,
+                          std::uint32_t first_cmd_sn) {
+  if (sessions_.size() >= service_.limits().max_sessions) return nullptr;
+  sessions_.push_back(std::make_unique<Session>(service_, ++last_id_, free_tsih(), identity,
+                                                parameters, first_cmd_sn));
+  return sessions_.back().get();
+}
+
+Session* Registry::find_port(const LoginIdentity& identity) const {
+  for (const auto& session : sessions_) {
+    const LoginIdentity& other = session->identity();
+    if (session->state() != Session::State::ended && other.type == SessionType::normal &&
+        other.portal_group == identity.portal_group && other.isid == identity.isid &&
+        other.initiator_name == identity.initiator_name)
+      return session.get();
+  }
+  return nullptr;
+}
+
+Session* Registry::find_id(std::uint64_t id) const {
+  for (const auto& session : sessions_)
+    if (session->id() == id) return session.get();
+  return nullptr;
+}
+
+std::size_t Registry::living() const {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      sessions_, [](const auto& session) { return session->state() != Session::State::ended; }));
+}
+
+void Registry::session_ended(Session&) { ended_ = true; }
+
+bool Registry::bury() {
+  if (!ended_) return false;
+  std::erase_if(sessions_, [](const auto& session) {
+    return session->state() == Session::State::ended && !session->lead() &&
+           session->tasks().in_use() == 0;
+  });
+  // Ended sessions whose connections still send their last words are buried later.
+  const bool had_news = ended_;
+  ended_ = false;
+  return had_news;
+}
+
+/// Never 0, and none that a session bears; consecutive logins get different ones.
+std::uint16_t Registry::free_tsih() {
+  const auto taken = [&](std::uint16_t tsih) {
+    return std::ranges::any_of(sessions_,
+                               [&](const auto& session) { return session->tsih() == tsih; });
+  };
+  do ++last_tsih_;
+  while (last_tsih_ == 0 || taken(last_tsih_));
+  return last_tsih_;
+}
+
+}  // namespace tsihd::session

@@ -1,0 +1,167 @@
+#include "target/session/service.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "target/session/connection.h"
+#include "target/session/guard.h"
+#include "target/session/registry.h"
+#include "target/session/session.h"
+
+namespace tsihd::session {
+namespace {
+
+/// Every disk that an inventory serves, once.
+std::set<scsi::LogicalUnit*> units_of(const Inventory& inventory) {
+  std::set<scsi::LogicalUnit*> units;
+  for (const auto& target : inventory.targets)
+    for (const auto& group : target->portal_groups) {
+      for (const auto& [number, entry] : group->luns.entries) units.insert(entry.unit.get());
+      for (const auto& [name, acl] : group->acls)
+        for (const auto& [number, entry] : acl.luns.entries) units.insert(entry.unit.get());
+    }
+  return units;
+}
+
+}  // namespace
+
+Service::Service(Inventory inventory, Limits limits, Log log, Random random_bytes)
+    : inventory_(std::move(inventory)),
+      limits_(limits),
+      log_(std::move(log)),
+      random_(random_bytes),
+      registry_(std::make_unique<Registry>(*this)),
+      guard_(std::make_unique<Guard>(*this)) {}
+
+Service::~Service() = default;
+
+std::vector<SessionInfo> Service::sessions() const {
+  std::vector<SessionInfo> infos;
+  for (const auto& session : registry_->sessions())
+    if (session->state() != Session::State::ended) infos.push_back(session->info());
+  return infos;
+}
+
+std::vector<FenceInfo> Service::fences() const { return guard_->fences(); }
+
+std::size_t Service::unfence(std::string_view initiator_name) {
+  return guard_->unfence(initiator_name);
+}
+
+Result<void> Service::logout(std::uint64_t session_id) {
+  Session* const session = registry_->find_id(session_id);
+  if (!session || session->state() != Session::State::active || !session->lead())
+    return fail(
+        fmt::format("no session has the id {}; the list of sessions shows them", session_id));
+  session->lead()->ask_for_logout();
+  return {};
+}
+
+void Service::refresh_capacities() {
+  for (scsi::LogicalUnit* unit : units_of(inventory_)) {
+    const std::string& name = unit->identity().name;
+    const auto known = std::ranges::find(unreadable_disks_, name);
+    const auto changed = unit->refresh_capacity();
+    if (!changed && known == unreadable_disks_.end()) {
+      log_.warning("disk size unknown disk={} reason=\"{}\"", name, changed.error().message);
+      unreadable_disks_.push_back(name);
+    } else if (changed && known != unreadable_disks_.end()) {
+      unreadable_disks_.erase(known);
+    }
+    if (changed && *changed)
+      log_.info("disk size changed disk={} size_bytes={}", name,
+                unit->backstore().geometry().size_bytes);
+  }
+}
+
+std::unique_ptr<Connection> Service::accept(Endpoints endpoints) {
+  const char* limit = nullptr;
+  if (shutting_down_) limit = "shutting down";
+  if (connections_.size() >= limits_.max_connections) limit = "max_connections reached";
+  if (logins_in_progress_ >= limits_.max_logins_in_progress)
+    limit = "max_logins_in_progress reached";
+  if (limit) {
+    if (counters_.connections_refused++ == 0 || !limit_logged_)
+      log_.warning("connection refused peer={} reason=\"{}\"", endpoints.remote(), limit);
+    limit_logged_ = true;  // once, until a connection is accepted again
+    return nullptr;
+  }
+  limit_logged_ = false;
+  ++counters_.connections_accepted;
+  ++logins_in_progress_;
+  auto connection = std::make_unique<Connection>(*this, std::move(endpoints));
+  connections_.push_back(connection.get());
+  return connection;
+}
+
+void Service::tick() {
+  next_deadline_ = Instant::max();
+  for (Connection* connection : std::vector(connections_)) {
+    connection->tick();
+    note_deadline(connection->next_deadline());
+  }
+  guard_->advance();
+}
+
+bool Service::end_batch() {
+  if (std::exchange(memory_freed_, false))
+    for (const auto& session : registry_->sessions())
+      if (session->waits_for_memory()) session->grant_memory();
+  if (registry_->bury()) guard_->wake();
+  if (guard_->due()) guard_->advance();
+  return ready_head_ != nullptr;
+}
+
+Connection* Service::take_ready() {
+  Connection* const connection = ready_head_;
+  if (!connection) return nullptr;
+  ready_head_ = connection->next_ready;
+  if (!ready_head_) ready_tail_ = nullptr;
+  connection->next_ready = nullptr;
+  connection->ready = false;
+  return connection;
+}
+
+void Service::mark_ready(Connection& connection) {
+  if (connection.ready) return;
+  connection.ready = true;
+  connection.next_ready = nullptr;
+  const bool first = ready_head_ == nullptr;
+  (ready_tail_ ? ready_tail_->next_ready : ready_head_) = &connection;
+  ready_tail_ = &connection;
+  if (first && wake_) wake_();
+}
+
+void Service::forget(Connection& connection) {
+  std::erase(connections_, &connection);
+  if (!connection.ready) return;
+  Connection* previous = nullptr;
+  for (Connection* at = ready_head_; at; previous = at, at = at->next_ready) {
+    if (at != &connection) continue;
+    (previous ? previous->next_ready : ready_head_) = at->next_ready;
+    if (ready_tail_ == at) ready_tail_ = previous;
+    return;
+  }
+}
+
+void Service::login_ended(Connection&) { --logins_in_progress_; }
+
+void Service::begin_shutdown() {
+  if (std::exchange(shutting_down_, true)) return;
+  for (Connection* connection : std::vector(connections_)) {
+    if (connection->in_full_feature_phase())
+      connection->ask_for_logout();
+    else
+      connection->close_after_output("the target shuts down");
+  }
+}
+
+bool Service::idle() const { return connections_.empty() && registry_->living() == 0; }
+
+void Service::advance_task_management() {
+  for (const auto& session : registry_->sessions())
+    if (session->managing()) session->advance_task_management();
+}
+
+}  // namespace tsihd::session

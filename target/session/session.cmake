@@ -1,0 +1,18 @@
+# Full feature phase: connections, sessions, the registry and the session guard.
+add_library(tsihd_session STATIC
+  command_window.cpp
+  connection.cpp
+  connection_command.cpp
+  connection_data_in.cpp
+  connection_data_out.cpp
+  connection_login.cpp
+  connection_requests.cpp
+  guard.cpp
+  output.cpp
+  registry.cpp
+  service.cpp
+  session.cpp
+  session_task_management.cpp
+  task.cpp
+  task_table.cpp)
+target_link_libraries(tsihd_session PUBLIC tsihd_login tsihd_wire tsihd_scsi tsihd_base)

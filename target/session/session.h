@@ -1,0 +1,168 @@
+// A session: what outlives a connection. The I_T nexus, the order of commands, the tasks, their
+// memory and their end.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "target/base/time.h"
+#include "target/scsi/logical_unit.h"
+#include "target/session/command_window.h"
+#include "target/session/login.h"
+#include "target/session/service.h"
+#include "target/session/task_management.h"
+#include "target/session/task_table.h"
+
+namespace tsihd::session {
+
+/// Held by pointer from the registry, which keeps it until its last command is back from the disks.
+/// MaxConnections is 1 today; nothing here but lead() counts on it.
+class Session final : public scsi::CommandOwner {
+ public:
+  enum class State : std::uint8_t {
+    active,
+    ending,  ///< no connection serves it any more; commands are on their way back
+    ended    ///< nothing of it is left at any disk; the registry buries it
+  };
+
+  Session(Service& service, std::uint64_t id, std::uint16_t tsih, const LoginIdentity& identity,
+          const NegotiatedParameters& parameters, std::uint32_t first_cmd_sn);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  std::uint64_t id() const { return id_; }
+  std::uint16_t tsih() const { return tsih_; }
+  State state() const { return state_; }
+  const LoginIdentity& identity() const { return identity_; }
+  const NegotiatedParameters& parameters() const { return parameters_; }
+  NegotiatedParameters& parameters() { return parameters_; }
+  bool is_discovery() const { return identity_.type == SessionType::discovery; }
+  Service& service() { return service_; }
+  const scsi::LunMap& luns() const { return luns_; }
+  SessionInfo info() const;
+
+  // -- connections
+  void bind(Connection& connection);
+  /// The connection is gone or being replaced: its tasks are aborted, without a word (ERL 0).
+  void unbind(Connection& connection);
+  std::uint32_t nop_in_interval_s() const;  ///< 0 = no keepalive
+  std::uint32_t nop_in_response_timeout_s() const;
+  Connection* lead() const { return connections_.empty() ? nullptr : connections_.front(); }
+  /// ADDR:PORT and address of the newest connection's initiator, also after it is gone.
+  const std::string& peer() const { return peer_; }
+  const std::string& peer_address() const { return peer_address_; }
+
+  // -- commands in order
+  CommandWindow& window() { return window_; }
+  TaskTable& tasks() { return tasks_; }
+  std::uint32_t immediate_in_use() const { return immediate_in_use_; }
+  /// A new task, listed under its tag; null when the pool is at its limit.
+  Task* new_task(Connection& connection, std::uint32_t initiator_task_tag, bool immediate);
+  /// Its turn has come: to the device server, once there is memory for its data.
+  void deliver(Task& task);
+  /// Data has come, or the initiator has sent its last: see what can go on.
+  void data_arrived(Task& task);
+  /// The transport found fault with it (Task::condemn was called): it ends at the next chance.
+  void condemned(Task& task);
+  /// Ends without a response.
+  void abort(Task& task);
+  /// Its status is in the line of PDUs: the tag and the place in the window are free.
+  void status_queued(Task& task);
+  /// Nothing of it is left to send.
+  void release(Task& task);
+
+  // -- the device server's answers
+  void command_done(scsi::Command& command) override;
+  void command_aborted(scsi::Command& command) override;
+
+  // -- task management
+  void manage(Connection& connection, const wire::Pdu& pdu);
+  bool managing() const { return managing_ > 0; }
+  /// Goes on with what was waiting for commands, data, disks or acknowledgements.
+  void advance_task_management();
+  /// The response is in the line of PDUs.
+  void task_management_answered(TaskManagement& request);
+  /// ExpStatSN has moved on.
+  void acknowledged(Connection& connection);
+
+  // -- memory
+  bool waits_for_memory() const { return queued_head_ != nullptr; }
+  /// Starts what was waiting for memory as far as it goes now.
+  void grant_memory();
+  /// Memory for data that comes before the command's turn: the whole when there is room for it,
+  /// else `least_bytes`, whatever the budget says. Returns what was taken.
+  std::uint32_t reserve_ahead(Task& task, std::uint32_t whole_bytes, std::uint32_t least_bytes);
+
+  // -- reinstatement of its connection (5.3.4)
+  /// The old connection goes, the tasks of it are aborted, the session waits for the new one.
+  void begin_reinstatement();
+  bool being_reinstated() const { return being_reinstated_; }
+  /// The newcomer did not come: without a connection the session ends.
+  void cancel_reinstatement();
+  /// The newcomer is in, with parameters and CID of its own.
+  void reinstated(const LoginIdentity& identity, const NegotiatedParameters& parameters);
+
+  // -- its end
+  /// Closes what is open, aborts what runs. Idempotent. The session is `ended`, and whoever waits
+  /// for that is told through the registry, when the last command is back; that may be at once.
+  void end(std::string_view why);
+  /// No command of it is at a device server: none of its writes can land any more.
+  bool drained() const { return at_device_ == 0; }
+  std::uint32_t at_device() const { return at_device_; }
+
+ private:
+  bool has_memory_for(std::uint64_t more_bytes) const;
+  bool try_reserve(Task& task);
+  void reserve(Task& task, std::uint64_t bytes);
+  void launch(Task& task);
+  void settle(Task& task);
+  void unqueue(Task& task);
+  void abort_where(const std::function<bool(const Task&)>& predicate);
+  void check_ended();
+
+  bool covers(const TaskManagement& request, const Task& task) const;
+  bool step(TaskManagement& request);
+  bool wait_for_data(TaskManagement& request);
+  void execute(TaskManagement& request);
+  void execute_abort_task(TaskManagement& request);
+  void reset_units(const TaskManagement& request);
+  bool commands_gone(const TaskManagement& request) const;
+  void answer(TaskManagement& request, TaskManagementResponse response);
+
+  Service& service_;
+  const std::uint64_t id_;
+  const std::uint16_t tsih_;
+  LoginIdentity identity_;
+  NegotiatedParameters parameters_;
+  State state_ = State::active;
+  bool being_reinstated_ = false;
+  const Instant born_;
+  std::string peer_;
+  std::string peer_address_;
+  std::string portal_;
+
+  scsi::Nexus nexus_;
+  scsi::LunMap luns_;
+  CommandWindow window_;
+  TaskTable tasks_;
+  std::vector<Connection*> connections_;
+  std::uint32_t at_device_ = 0;
+  std::uint32_t immediate_in_use_ = 0;
+  std::uint64_t commands_ = 0;
+
+  std::uint64_t reserved_bytes_ = 0;
+  std::uint64_t moving_bytes_ = 0;  ///< of them, held by tasks that were given to the device server
+  Task* queued_head_ = nullptr;     ///< in order, waiting for memory
+  Task* queued_tail_ = nullptr;
+  std::vector<TaskManagement> managements_;
+  std::uint32_t managing_ = 0;  ///< functions that are not answered
+  bool advancing_ = false;
+  bool advance_again_ = false;
+};
+
+}  // namespace tsihd::session
