@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from .catalogue import Catalogue, Clause
+from .catalogue import Catalogue, Clause, Section
 from .runs import VERDICTS, Finding, Run, Scenario
 
 # A clause's state on a system: a verdict, or one of these three.
@@ -62,6 +62,10 @@ class View:
     @property
     def uncovered(self) -> list[Clause]:
         return [c for c in self.catalogue.clauses.values() if c.coverable and c.id not in self.covered]
+
+    def section_counts(self, section: Section, system: System) -> Counter:
+        """A system's clauses of one section, by state."""
+        return Counter(system.states[c.id] for c in section.clauses if c.id in system.states)
 
     def cases_of(self, clause_id: str) -> list[str]:
         """Names of the cases and scenarios that check a clause, sorted."""

@@ -19,8 +19,10 @@
       r.row.hidden = !matches(r, f);
       shown += r.row.hidden ? 0 : 1;
     }
-    for (const section of document.querySelectorAll('section.rfc')) {
+    const filtered = shown < rows.length;
+    for (const section of document.querySelectorAll('details.rfc')) {
       section.hidden = !section.querySelector('tr.clause:not([hidden])');
+      if (filtered && !section.hidden) section.open = true;
     }
     document.getElementById('shown').textContent =
       shown === rows.length ? String(shown) : `${shown} of ${rows.length}`;
@@ -38,10 +40,16 @@
     });
   }
   // A link to a clause that the filter hides shows it again.
-  addEventListener('hashchange', () => {
+  const reveal = () => {
     const row = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (row && row.closest('[hidden]')) { form.reset(); apply(); row.scrollIntoView(); }
-    row?.querySelector('details')?.setAttribute('open', '');
-  });
+    const section = row?.closest('details.rfc');
+    if (!section) return;
+    if (row.closest('[hidden]')) { form.reset(); apply(); }
+    section.open = true;
+    row.querySelector('details')?.setAttribute('open', '');
+    row.scrollIntoView();
+  };
+  addEventListener('hashchange', reveal);
   apply();
+  reveal();
 })();
