@@ -1,7 +1,7 @@
 """The catalogue's loader: what it accepts, and the one line that it stops with otherwise."""
 
 import pytest
-from conftest import BOOK, clause_text
+from sample_catalogue import BOOK, clause_text
 
 from tsih_report import catalogue
 from tsih_report.errors import ReportError
