@@ -99,6 +99,13 @@ def test_a_clause_outside_the_catalogue_is_told_not_lost(view_of):
     assert view.unknown_clauses == ["R3720-6.1-99"] and len(view.findings) == 1
 
 
+def test_hosts_are_told_once_and_with_their_emulation(book, tmp_path):
+    with_guests = make_run(tmp_path / "a", [])
+    without = make_run(tmp_path / "b", [], host={"os": "Debian GNU/Linux 12", "kernel": "6.1.0", "cpus": 2, "accel": None})
+    view = merge([read_run(with_guests), read_run(without)], catalogue.load(book))
+    assert view.hosts == ["Debian GNU/Linux 12, Linux 6.1.0, 2 CPUs, guests under TCG"]
+
+
 def test_a_run_without_anything_is_a_run(view_of):
     view = view_of([])
     assert view.findings == [] and states(view)["05"] == "uncovered"

@@ -16,7 +16,7 @@ from .errors import ReportError
 from .runs import read_json_lines
 
 MAX_LINES = 200_000
-MAX_DRAWN = 400
+MAX_DRAWN = 300
 TOOL_TIMEOUT_S = 120
 
 # Opcode -> the kind that decides an arrow's colour. Names are in the legend, never colour alone.
@@ -227,12 +227,12 @@ def _chosen(rows: list[Row]) -> set[int]:
     wanted: list[tuple[int, int]] = []
     for n, row in enumerate(rows):
         if row.kind == "fault" or row.marked:
-            reach = 20 if row.kind == "fault" else 8
+            reach = 12 if row.kind == "fault" else 8
             wanted += [(abs(k - n), k) for k in range(max(0, n - reach), min(len(rows), n + reach + 1))]
         elif row.alarming or row.kind != "pdu" or row.colour not in _COMMON:
             wanted.append((3, n))
-    wanted += [(n // 4, n) for n in range(min(60, len(rows)))]
-    wanted += [(n // 4, len(rows) - 1 - n) for n in range(min(40, len(rows)))]
+    wanted += [(n // 4, n) for n in range(min(32, len(rows)))]
+    wanted += [(n // 4, len(rows) - 1 - n) for n in range(min(32, len(rows)))]
     chosen: set[int] = set()
     for _, n in sorted(wanted):
         if len(chosen) >= MAX_DRAWN:

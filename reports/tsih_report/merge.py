@@ -60,6 +60,22 @@ class View:
         return next((s for s in self.systems if s.name == name), None)
 
     @property
+    def hosts(self) -> list[str]:
+        """Where the runs were made, in words, each host once; whether guests were emulated."""
+        told: list[str] = []
+        for run in self.runs:
+            host = run.info.get("host") or {}
+            words = [str(host["os"])] if host.get("os") else []
+            words += [f"Linux {host['kernel']}"] if host.get("kernel") else []
+            words += [f"{host['cpus']} CPUs"] if host.get("cpus") else []
+            words += [f"guests under {host['accel'].upper()}"] if isinstance(host.get("accel"), str) else []
+            line = ", ".join(words)
+            if line and line not in told:
+                told.append(line)
+        # A run without guests says less about the same host: its line is the start of another.
+        return [t for t in told if not any(o != t and o.startswith(t) for o in told)]
+
+    @property
     def uncovered(self) -> list[Clause]:
         return [c for c in self.catalogue.clauses.values() if c.coverable and c.id not in self.covered]
 
