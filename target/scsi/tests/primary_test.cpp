@@ -1,0 +1,232 @@
+// SPC: who the unit is, what it can, what it says when asked wrongly.
+#include <set>
+
+#include "target/scsi/operations.h"
+#include "target/scsi/tests/bench.h"
+
+using namespace tsihd::scsi;
+using namespace tsihd::scsi::test;
+
+namespace {
+
+Cdb inquiry_cdb(std::uint8_t page, bool evpd, std::uint16_t allocation = 1024) {
+  Cdb cdb{0x12, static_cast<std::uint8_t>(evpd), page, 0, 0, 0};
+  put16(&cdb[3], allocation);
+  return cdb;
+}
+Cdb report_codes(std::uint8_t options, std::uint8_t opcode = 0, std::uint16_t action = 0) {
+  Cdb cdb(12);
+  cdb[0] = 0xa3;
+  cdb[1] = 0x0c;
+  cdb[2] = options;
+  cdb[3] = opcode;
+  put16(&cdb[4], action);
+  put32(&cdb[6], 65535);
+  return cdb;
+}
+std::string text(const Bytes& data, std::size_t at, std::size_t width) {
+  return std::string(reinterpret_cast<const char*>(data.data()) + at, width);
+}
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(primary, Bench)
+
+BOOST_AUTO_TEST_CASE(standard_inquiry) {
+  const Bytes data = a->send(inquiry_cdb(0, false)).data();
+  BOOST_TEST(data.size() == 96u);
+  BOOST_TEST((data[0] == std::byte{0}));
+  BOOST_TEST((data[4] == std::byte{91}));
+  BOOST_TEST(text(data, 8, 8) == "TSIH    ");
+  BOOST_TEST(text(data, 16, 16) == "disk0           ");
+}
+
+BOOST_AUTO_TEST_CASE(allocation_length_cuts_and_is_not_a_residual) {
+  const Sent& it = a->send(inquiry_cdb(0, false, 36), {}, 255);
+  BOOST_TEST(it.data().size() == 36u);
+  BOOST_TEST(it.command.required_data_in_bytes == 36u);
+  const Sent& overflow = a->send(inquiry_cdb(0, false, 96), {}, 10);
+  BOOST_TEST(overflow.data().size() == 10u);
+  BOOST_TEST(overflow.command.required_data_in_bytes == 96u);
+  BOOST_TEST(a->send(inquiry_cdb(0, false, 0)).good());
+}
+
+BOOST_AUTO_TEST_CASE(inquiry_refuses_what_is_not_there) {
+  BOOST_TEST(a->send(inquiry_cdb(0x80, false)).failed(0x5, 0x2400));
+  BOOST_TEST(a->send(inquiry_cdb(0xff, true)).failed(0x5, 0x2400));
+}
+
+BOOST_AUTO_TEST_CASE(every_listed_page_answers_with_its_own_code) {
+  const Bytes list = a->send(inquiry_cdb(0, true)).data();
+  BOOST_TEST(list.size() == 4u + 7u);
+  for (std::size_t i = 4; i < list.size(); ++i) {
+    const Bytes page = a->send(inquiry_cdb(static_cast<std::uint8_t>(list[i]), true)).data();
+    BOOST_TEST((page.at(1) == list[i]));
+    BOOST_TEST(get16(&page[2]) == page.size() - 4);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(designators_name_the_unit_and_the_port) {
+  const Bytes page = a->send(inquiry_cdb(0x83, true)).data();
+  BOOST_TEST((page[4] == std::byte{1} && page[5] == std::byte{3} && page[7] == std::byte{16}));
+  BOOST_TEST(get64(&page[8]) == 0x6001405012345678u);
+  BOOST_TEST(get64(&page[16]) == 0x9ab0000000000000u);
+  const std::string all = text(page, 0, page.size());
+  BOOST_TEST(all.find("iqn.2024-01.example:disk,t,0x0001") != std::string::npos);
+  BOOST_TEST(text(a->send(inquiry_cdb(0x80, true)).data(), 4, 14) == "0123-4567-89ab");
+}
+
+BOOST_AUTO_TEST_CASE(report_luns_lists_the_map) {
+  luns.entries[7] = {unit, false};
+  luns.entries[300] = {unit, false};
+  Cdb cdb(12);
+  cdb[0] = 0xa0;
+  put32(&cdb[6], 4096);
+  const Bytes data = a->send(cdb).data();
+  BOOST_TEST(get32(&data[0]) == 24u);
+  BOOST_TEST(get16(&data[8]) == 0u);
+  BOOST_TEST(get16(&data[16]) == 7u);
+  BOOST_TEST(get16(&data[24]) == (0x4000u | 300u));
+  cdb[2] = 3;
+  BOOST_TEST(a->send(cdb).failed(0x5, 0x2400));
+}
+
+BOOST_AUTO_TEST_CASE(an_unmapped_lun_answers_as_spc_says) {
+  auto send = [&](const Cdb& cdb) -> Sent& {
+    return a->send(cdb, {}, 255, TaskAttribute::simple, 9);
+  };
+  BOOST_TEST((send(inquiry_cdb(0, false)).data().at(0) == std::byte{0x7f}));
+  const Bytes sense = send({0x03, 0, 0, 0, 18, 0}).data();
+  BOOST_TEST(get16(&sense.at(12)) == 0x2500u);
+  BOOST_TEST(send(kTestUnitReady).failed(0x5, 0x2500));
+  BOOST_TEST(send({0xa0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0}).good());
+  BOOST_TEST(luns.find({}) == unit.get());
+  BOOST_TEST(luns.find({std::byte{0}, std::byte{9}}) == nullptr);
+  // Flat addressing of the same LUN; a second level is nobody's.
+  BOOST_TEST(luns.find({std::byte{0x40}, std::byte{0}}) == unit.get());
+  BOOST_TEST(luns.find({std::byte{0}, std::byte{0}, std::byte{0}, std::byte{1}}) == nullptr);
+}
+
+BOOST_AUTO_TEST_CASE(unknown_opcodes_and_bad_control_bytes) {
+  BOOST_TEST(a->send({0xff, 0, 0, 0, 0, 0}).failed(0x5, 0x2000));
+  BOOST_TEST(a->send({0x9e, 0x1f, 0, 0, 0, 0}).failed(0x5, 0x2400));
+  BOOST_TEST(a->send({0x00, 0, 0, 0, 0, 0x04}).failed(0x5, 0x2400));  // NACA
+  BOOST_TEST(a->send(kTestUnitReady, {}, 0, TaskAttribute::aca).failed(0x5, 0x4900));
+}
+
+BOOST_AUTO_TEST_CASE(the_field_pointer_names_the_byte) {
+  const Sent& it = a->send(inquiry_cdb(0xff, true));
+  BOOST_TEST((it.command.sense[15] == std::byte{0xc0}));
+  BOOST_TEST(get16(&it.command.sense[16]) == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(every_declared_operation_is_reported_and_dispatched) {
+  const Bytes all = a->send(report_codes(0)).data();
+  BOOST_TEST(get32(&all[0]) == operations().size() * 8);
+  for (const Operation& operation : operations()) {
+    const bool has_action = operation.service_action != kNoServiceAction;
+    const auto action = static_cast<std::uint16_t>(has_action ? operation.service_action : 0);
+    const Bytes one = a->send(report_codes(has_action ? 2 : 1, operation.opcode, action)).data();
+    BOOST_TEST((one.at(1) == std::byte{3}), operation.name);
+    BOOST_TEST(get16(&one[2]) == one.size() - 4);
+    BOOST_TEST((one[4] == std::byte{operation.opcode}));
+    Cdb cdb(16);
+    cdb[0] = operation.opcode;
+    cdb[1] = static_cast<std::uint8_t>(action);
+    BOOST_TEST(!a->send(cdb).failed(0x5, 0x2000), operation.name);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(report_supported_operation_codes_checks_its_options) {
+  BOOST_TEST((a->send(report_codes(1, 0xff)).data().at(1) == std::byte{1}));
+  BOOST_TEST(a->send(report_codes(1, 0x9e)).failed(0x5, 0x2400));
+  BOOST_TEST(a->send(report_codes(2, 0x28)).failed(0x5, 0x2400));
+  BOOST_TEST(a->send(report_codes(7)).failed(0x5, 0x2400));
+  const Bytes timed = a->send(report_codes(0x81, 0x28)).data();
+  BOOST_TEST(timed.size() == 4u + 10u + 12u);
+}
+
+BOOST_AUTO_TEST_CASE(mode_sense_and_select) {
+  const Bytes control = a->send({0x1a, 0x08, 0x0a, 0, 255, 0}).data();
+  BOOST_TEST(control.size() == 16u);
+  Bytes list(control);
+  list[0] = std::byte{0};
+  list[6] |= std::byte{0x04};  // D_SENSE
+  const Cdb select{0x15, 0x10, 0, 0, 16, 0};
+  BOOST_TEST(a->send(select, list).good());
+  BOOST_TEST((a->send({0xff}).command.sense[0] == std::byte{0x72}));
+  BOOST_TEST(b->send(kTestUnitReady).failed(0x6, 0x2a01));
+  BOOST_TEST(a->send(kTestUnitReady).good());
+  list[6] |= std::byte{0x08};  // not changeable
+  BOOST_TEST(a->send(select, list).failed(0x5, 0x2600));
+  list.resize(10);
+  BOOST_TEST(a->send({0x15, 0x10, 0, 0, 10, 0}, list).failed(0x5, 0x1a00));
+  BOOST_TEST(a->send({0x15, 0x11, 0, 0, 16, 0}, Bytes(16)).failed(0x5, 0x2400));
+  unit->reset();
+  BOOST_TEST(a->send(kTestUnitReady).failed(0x6, 0x2903));
+  BOOST_TEST((a->send({0xff}).command.sense[0] == std::byte{0x70}));
+}
+
+BOOST_AUTO_TEST_CASE(mode_sense_all_pages_both_lengths) {
+  const Bytes six = a->send({0x1a, 0, 0x3f, 0, 255, 0}).data();
+  BOOST_TEST(static_cast<std::size_t>(six[0]) == six.size() - 1);
+  const Bytes ten = a->send({0x5a, 0x10, 0x3f, 0, 0, 0, 0, 1, 0, 0}).data();
+  BOOST_TEST(get16(&ten[0]) == ten.size() - 2);
+  BOOST_TEST(get64(&ten[8]) == kBlocks);
+  BOOST_TEST(get32(&ten[20]) == 512u);
+  BOOST_TEST(a->send({0x1a, 0, 0xff, 0, 255, 0}).failed(0x5, 0x3900));  // saved values
+  BOOST_TEST(a->send({0x1a, 0, 0x05, 0, 255, 0}).failed(0x5, 0x2400));
+}
+
+BOOST_AUTO_TEST_CASE(software_write_protect) {
+  Bytes list = a->send({0x1a, 0x08, 0x0a, 0, 255, 0}).data();
+  list[8] |= std::byte{0x08};
+  BOOST_TEST(a->send({0x15, 0x10, 0, 0, 16, 0}, list).good());
+  BOOST_TEST(a->send(cdb10(0x2a, 0, 1), Bytes(512)).failed(0x7, 0x2702));
+  BOOST_TEST(
+      ((a->send({0x1a, 0x08, 0x0a, 0, 255, 0}).data().at(2) & std::byte{0x80}) != std::byte{0}));
+  list[8] &= ~std::byte{0x08};
+  BOOST_TEST(a->send({0x15, 0x10, 0, 0, 16, 0}, list).good());
+  BOOST_TEST(a->send(cdb10(0x2a, 0, 1), Bytes(512)).good());
+}
+
+BOOST_AUTO_TEST_CASE(unit_attention_waits_behind_inquiry_and_luns_and_is_told_once) {
+  unit->reset();
+  BOOST_TEST(a->send(inquiry_cdb(0, false)).good());
+  BOOST_TEST(a->send({0xa0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0}).good());
+  BOOST_TEST(a->send(kTestUnitReady).failed(0x6, 0x2903));
+  BOOST_TEST(a->send(kTestUnitReady).good());
+  const Bytes sense = b->send({0x03, 0, 0, 0, 255, 0}).data();
+  BOOST_TEST((sense.at(2) == std::byte{6}));
+  BOOST_TEST(get16(&sense.at(12)) == 0x2903u);
+  BOOST_TEST(b->send(kTestUnitReady).good());
+  BOOST_TEST((b->send({0x03, 0, 0, 0, 255, 0}).data().at(2) == std::byte{0}));
+}
+
+BOOST_AUTO_TEST_CASE(a_removed_nexus_takes_its_attentions_with_it) {
+  unit->reset();
+  unit->detach(a->nexus);
+  unit->attach(a->nexus);
+  BOOST_TEST(a->send(kTestUnitReady).failed(0x6, 0x2900));
+  BOOST_TEST(a->send(kTestUnitReady).good());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_CASE(buffers_are_recycled_aligned_and_bounded) {
+  BufferPool pool(3 * 4096, 4096);
+  std::byte* first = nullptr;
+  {
+    Buffer one = pool.take(1);
+    first = one.data();
+    BOOST_TEST(reinterpret_cast<std::uintptr_t>(first) % 4096 == 0u);
+    BOOST_TEST(one.capacity_bytes() == 4096u);
+    Buffer two = pool.take(4097);
+    BOOST_TEST(two.capacity_bytes() == 8192u);
+    BOOST_TEST(!pool.take(1));  // the limit of what is lent
+  }
+  BOOST_TEST(pool.lent_bytes() == 0u);
+  BOOST_TEST(pool.cached_bytes() == 4096u);  // the larger one was given back to the system
+  BOOST_TEST((pool.take(4096).data() == first));
+  BOOST_TEST(!pool.take(BufferPool::kLargestBytes + 1));
+}
