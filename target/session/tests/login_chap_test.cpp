@@ -111,8 +111,10 @@ BOOST_AUTO_TEST_CASE(wrong_name_or_response) {
 
 BOOST_AUTO_TEST_CASE(nothing_secret_is_logged) {
   challenge();
-  respond("user", proof("wrong"));
-  for (std::string_view secret : {"secret", challenge_text.c_str() + 2, proof("wrong").c_str() + 2})
+  const std::string wrong = proof("wrong");
+  respond("user", wrong);
+  for (const std::string& secret :
+       {std::string("secret"), challenge_text.substr(2), wrong.substr(2)})
     BOOST_TEST(log.find(secret) == std::string::npos);
 }
 
