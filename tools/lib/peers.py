@@ -67,7 +67,7 @@ def loopback_target(system: str, disk: Path, state: Path, *,
 
 
 def _program(name: str) -> str:
-    own = ROOT / "build" / "bin" / name
+    own = Path(os.environ.get("TSIH_BIN") or ROOT / "build" / "bin") / name
     found = str(own) if own.exists() else shutil.which(name, path="/usr/sbin:/usr/bin")
     if not found:
         raise PeerError(f"{name} is not there; run: make build")
