@@ -100,6 +100,8 @@ class Connection {
   /// Closes once what is queued has gone out, at the latest after a few seconds.
   void close_after_output(std::string_view why);
 
+  void* pump = nullptr;  ///< the pump's own
+
   // the list of ready connections
   Connection* next_ready = nullptr;
   bool ready = false;

@@ -122,6 +122,7 @@ void Session::unbind(Connection& connection) {
   for (Task* task = tasks_.first_in_use(); task; task = task->next_in_use)
     if (task->connection == &connection) task->connection = nullptr;
   if (connections_.empty()) window_.drop_held();
+  if (state_ == State::ended) service_.registry().session_ended(*this);  // it can be buried now
 }
 
 void Session::abort_where(const std::function<bool(const Task&)>& predicate) {
