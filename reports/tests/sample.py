@@ -44,49 +44,62 @@ def make_run(folder: Path, findings=(), what="conformance", systems=("alpha",), 
     return folder
 
 
-def pdu(i, t_s, opcode, name, **more) -> dict:
-    ends = ("10.7.0.1:3260", "10.7.0.11:40112") if opcode & 0x20 else ("10.7.0.11:40112", "10.7.0.1:3260")
-    return {"i": i, "t_s": t_s, "frame": i + 3, "kind": "pdu", "from": ends[0], "to": ends[1], "conn": 1,
-            "opcode": opcode, "name": name, "flags": [], "itt": i, **more}
+def pdu(i, t_s, opcode, name, connection=1, text=None, data_bytes=0, **fields) -> dict:
+    """A line as harness/wire/LADDER.md describes it; what has no parameter is a header field."""
+    line = {"t_ms": round(t_s * 1000, 3), "from": "target" if opcode & 0x20 else "initiator", "connection": connection,
+            "event": "pdu", "frame": i + 3, "opcode": opcode, "name": name, "summary": name,
+            "fields": {"ITT": i, **fields}, "data_bytes": data_bytes}
+    return line | ({"text": text} if text else {})
+
+
+def tcp(t_s, event, connection, note, who="initiator", **more) -> dict:
+    return {"t_ms": round(t_s * 1000, 3), "from": who, "connection": connection, "event": event, "note": note, **more}
+
+
+def write_lines_of(i, n, t) -> list[dict]:
+    """One WRITE(10): command, R2T, data, response. The second one gets a unit attention."""
+    common = {"ITT": n + 16, "StatSN": n + 2, "ExpCmdSN": n + 2, "MaxCmdSN": n + 66}
+    response = pdu(i + 3, t + 0.0021, 0x21, "SCSI Response", F=1, Response=0, SCSIStatus=0, **common)
+    if n == 1:
+        response["fields"]["SCSIStatus"] = 2
+        response |= {"data_bytes": 20, "data_hex": "0012700006000000000a000000002a09000000000000"}
+    return [
+        pdu(i, t, 0x01, "SCSI Command", F=1, W=1, ITT=n + 16, CmdSN=n + 1, ExpStatSN=n + 2, LUN="0x0000000000000000",
+            ExpectedDataTransferLength=4096, **{"CDB0-7": "0x2a00000000000000"}),
+        pdu(i + 1, t + 0.0006, 0x31, "Ready To Transfer", TTT=n + 1, R2TSN=0, BufferOffset=0,
+            DesiredDataTransferLength=4096, **common),
+        pdu(i + 2, t + 0.0011, 0x05, "Data-Out", F=1, ITT=n + 16, TTT=n + 1, DataSN=0, BufferOffset=0, data_bytes=4096),
+        response]
 
 
 def ladder_lines(extra_io: int) -> list[dict]:
     """A login, some I/O, a fault in its middle, a refused second initiator, a logout."""
     lines = [
-        {"i": 1, "t_s": 0.0, "kind": "tcp", "event": "open", "from": "10.7.0.11:40112", "to": "10.7.0.1:3260", "conn": 1},
-        pdu(2, 0.000412, 0x03, "Login Request", flags=["I", "T"], csg=1, nsg=3, isid="00023d000001", tsih=0, cid=0,
-            cmdsn=1, expstatsn=0, data_bytes=180, keys=[["InitiatorName", "iqn.2026-03.test:clone"],
+        tcp(0.0, "open", 1, "10.7.0.11:40112 to 10.7.0.1:3260"),
+        pdu(2, 0.000412, 0x03, "Login Request", I=1, T=1, CSG=1, NSG=3, ISID="0x00023d000001", TSIH=0, CID=0,
+            CmdSN=1, ExpStatSN=0, data_bytes=180, text=[["InitiatorName", "iqn.2026-03.test:clone"],
             ["TargetName", "iqn.2026-03.test:disk"], ["SessionType", "Normal"], ["InitialR2T", "No"],
             ["X-test.hostile", HOSTILE], ["MaxBurstLength", "262144"], ["FirstBurstLength", "65536"]]),
-        pdu(3, 0.001732, 0x23, "Login Response", flags=["T"], csg=1, nsg=3, tsih=1, statsn=1, expcmdsn=1,
-            maxcmdsn=64, data_bytes=44, status="0x0000 Success", keys=[["TargetPortalGroupTag", "1"], ["InitialR2T", "No"]])]
+        pdu(3, 0.001732, 0x23, "Login Response", T=1, CSG=1, NSG=3, TSIH=1, StatSN=1, ExpCmdSN=1, MaxCmdSN=64,
+            Status=0, data_bytes=44, text=[["TargetPortalGroupTag", "1"], ["InitialR2T", "No"]])]
     t = 0.01
     for n in range(extra_io):
         t += 0.0041
-        i = len(lines) + 1
-        lines.append(pdu(i, round(t, 6), 0x01, "SCSI Command", flags=["F", "W"], itt=n + 16, cmdsn=n + 1,
-                         expstatsn=n + 2, lun=0, edtl_bytes=4096, cdb="2a" + "00" * 15, cdb_name="WRITE(10)", data_bytes=0))
-        lines.append(pdu(i + 1, round(t + 0.0006, 6), 0x31, "R2T", itt=n + 16, ttt=n + 1, statsn=n + 2,
-                         expcmdsn=n + 2, maxcmdsn=n + 66, datasn=0, offset=0, edtl_bytes=4096))
-        lines.append(pdu(i + 2, round(t + 0.0011, 6), 0x05, "Data-Out", flags=["F"], itt=n + 16, ttt=n + 1,
-                         datasn=0, offset=0, data_bytes=4096))
-        lines.append(pdu(i + 3, round(t + 0.0021, 6), 0x21, "SCSI Response", flags=["F"], itt=n + 16, statsn=n + 2,
-                         expcmdsn=n + 2, maxcmdsn=n + 66, status="GOOD"))
+        lines += write_lines_of(len(lines) + 1, n, t)
         if n == extra_io // 2:
-            lines.append({"i": len(lines) + 1, "t_s": round(t + 0.003, 6), "kind": "note", "text": "fault: initiator-a is paused"})
+            lines.append(tcp(t + 0.003, "note", 1, "fault: initiator-a is paused"))
     i = len(lines) + 1
-    second = {"from": "10.7.0.12:51000", "to": "10.7.0.1:3260", "conn": 2}
-    back = {"from": "10.7.0.1:3260", "to": "10.7.0.12:51000", "conn": 2}
     lines += [
-        pdu(i, t + 0.5, 0x03, "Login Request", flags=["I", "T"], csg=1, nsg=3, isid="00023d000001", tsih=0, cid=0,
-            cmdsn=1, keys=[["InitiatorName", "iqn.2026-03.test:clone"]]) | second,
-        pdu(i + 1, t + 0.51, 0x20, "NOP-In", flags=["F"], itt=0xffffffff, ttt=9, statsn=90),
-        pdu(i + 2, t + 0.81, 0x23, "Login Response", csg=1, status="0x0302 Out of resources") | back,
-        {"i": i + 3, "t_s": t + 0.82, "kind": "tcp", "event": "reset", **back},
-        {"i": i + 4, "t_s": t + 0.9, "kind": "note", "text": "initiator-a continues"},
-        pdu(i + 5, t + 1.0, 0x32, "Async Message", flags=["F"], itt=0xffffffff, statsn=91, function="session is ended"),
-        pdu(i + 6, t + 1.1, 0x06, "Logout Request", flags=["I", "F"], function="close the session", cmdsn=99),
-        pdu(i + 7, t + 1.11, 0x26, "Logout Response", flags=["F"], status="0 closed", statsn=92)]
+        tcp(t + 0.49, "open", 2, "", initiator="10.7.0.12:51000", target="10.7.0.1:3260"),
+        pdu(i + 1, t + 0.5, 0x03, "Login Request", 2, I=1, T=1, CSG=1, NSG=3, ISID="0x00023d000001", TSIH=0, CmdSN=1,
+            text=[["InitiatorName", "iqn.2026-03.test:clone"]]),
+        pdu(i + 2, t + 0.51, 0x20, "NOP-In", F=1, ITT=0xffffffff, TTT=9, StatSN=90),
+        pdu(i + 3, t + 0.81, 0x23, "Login Response", 2, CSG=1, NSG=0, Status=0x0302),
+        tcp(t + 0.82, "close", 2, "Connection reset by peer", "target"),
+        tcp(t + 0.9, "note", 1, "initiator-a continues"),
+        pdu(i + 6, t + 1.0, 0x32, "Asynchronous Message", F=1, ITT=0xffffffff, StatSN=91, AsyncEvent=3),
+        pdu(i + 7, t + 1.1, 0x06, "Logout Request", I=1, F=1, Reason=0, CmdSN=99),
+        pdu(i + 8, t + 1.11, 0x26, "Logout Response", F=1, Response=0, StatSN=92)]
     return lines
 
 
@@ -135,8 +148,8 @@ def sample(base: Path) -> list[Path]:
                 message="expected status 0x0200, got a closed connection" if verdict == "violation" else f"test data: {verdict}",
                 evidence={"file": f"cases/{case}.ladder.jsonl", "line": 3}))
         write_lines(conform / "cases" / f"{case}.ladder.jsonl",
-                    [{**line, **{k: "initiator" if "0.11" in line[k] else "target" for k in ("from", "to") if k in line}}
-                     for line in ladder_lines(2)[:14]])
+                    [{k: v for k, v in line.items() if k not in ("frame", "initiator", "target")} | (
+                        {"note": ""} if line["event"] == "open" else {}) for line in ladder_lines(2)[:14]])
     make_run(conform, findings, systems=("tsihd", "lio", "tgt"), target="iscsi://127.0.0.1:13260/iqn.test/0")
     write_json(conform / "cases.json", cases)
     scenarios = base / "sample-scenarios"

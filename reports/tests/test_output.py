@@ -88,7 +88,7 @@ def test_what_a_peer_sent_stays_text(report, tmp_path):
 
 
 def test_evidence_outside_of_the_run_folder_is_neither_read_nor_copied(report, tmp_path):
-    (tmp_path / "secret.ladder.jsonl").write_text('{"i": 1, "kind": "note", "text": "outside"}\n')
+    (tmp_path / "secret.ladder.jsonl").write_text('{"event": "note", "note": "outside"}\n')
     folder = make_run(tmp_path / "run", [
         finding(case="a.b", evidence={"file": "../secret.ladder.jsonl", "line": 1}),
         finding(case="../../secret", evidence={"file": "/etc/hostname", "line": 1})])
@@ -177,7 +177,7 @@ def test_a_long_ladder_is_cut_plainly_and_keeps_faults_and_evidence():
     hidden = sum(int(r.text.split()[0]) for r in drawing.rows if r.kind == "gap")
     assert hidden + len(drawn) == len(lines)
     assert [r.text for r in drawn if r.kind == "fault"] == ["initiator-a is paused"]
-    assert [r.index for r in drawn if r.marked] == [lines[1500]["i"]]
+    assert [r.index for r in drawn if r.marked] == [1501]
     assert drawn[0].index == 1 and drawn[-1].index == len(lines)
 
 
@@ -189,15 +189,35 @@ def test_the_target_stands_between_two_initiators():
 
 
 def test_a_ladder_of_odd_lines_is_drawn_and_does_not_crash():
-    odd = [{}, {"kind": "pdu"}, {"kind": "tcp"}, {"kind": "note"}, {"kind": "strange", "t_s": "x"},
-           {"name": 3, "opcode": "x", "flags": None, "keys": "x", "itt": "y", "from": 5, "i": None}]
+    odd = [{}, {"event": "pdu"}, {"event": "open", "note": 5}, {"event": "note"}, {"event": "strange", "t_ms": "x"},
+           {"name": 3, "opcode": "x", "fields": None, "text": "x", "from": 5, "connection": [1]},
+           {"event": "pdu", "opcode": 0x21, "fields": {"SCSIStatus": 2, "Response": "0xzz"}, "data_hex": "zz"},
+           {"event": "pdu", "opcode": 1, "fields": {"CDB0-7": "0x"}, "text": [["a"], 5]}]
     assert len(ladder.build(odd, []).rows) == len(odd)
+
+
+def test_a_pdu_is_told_in_words_with_its_codes():
+    by_name = {}
+    for row in ladder.build(ladder_lines(2), []).rows:
+        by_name.setdefault(row.name, []).append(row)
+    login, refused = by_name["Login Response"]
+    assert (login.flags, login.text, login.status) == (["T"], "stage 1→3", "0x0000 Success")
+    assert (refused.text, refused.status) == ("stage 1", "0x0302 Out of resources")
+    assert [r.status for r in by_name["SCSI Response"]] == [
+        "GOOD", "CHECK CONDITION 6/2a/09 unit attention, capacity data has changed"]
+    command = by_name["SCSI Command"][0]
+    assert (command.text, command.flags) == ("WRITE(10)", ["F", "W"]) and ("ITT", "0x10") in command.sequence
+    assert not any(label == "ITT" for label, _ in by_name["NOP-In"][0].sequence)
+    async_message = by_name["Asynchronous Message"][0]
+    assert async_message.text == "3 will drop all connections" and async_message.alarming
+    assert by_name["Logout Request"][0].text == "0 close the session"
+    assert [r.alarming for r in by_name["TCP connection closes"]] == [True]
 
 
 def test_a_decoder_that_fails_is_told_on_the_page(tmp_path):
     (tmp_path / "capture.pcapng").write_bytes(b"not a capture")
     program = tmp_path / "tool"
-    program.write_text('#!/bin/sh\necho \'{"i": 1, "kind": "note", "text": "x"}\'\necho "bad magic" >&2\nexit 2\n')
+    program.write_text('#!/bin/sh\necho \'{"event": "note", "note": "x"}\'\necho "bad magic" >&2\nexit 2\n')
     program.chmod(0o755)
     lines, notes = ladder.decode_capture(tmp_path / "capture.pcapng", program)
     assert len(lines) == 1 and notes == ["tsih-ladder ended with status 2: bad magic"]

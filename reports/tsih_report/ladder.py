@@ -1,4 +1,4 @@
-"""Ladders: decoded PDUs, made ready to be drawn. The schema of the input is reports/LADDER.md.
+"""Ladders: decoded PDUs, made ready to be drawn. The schema of the input is harness/wire/LADDER.md.
 
 A capture of a scenario holds many thousands of PDUs. What is drawn is the start, the end, and what
 surrounds faults and evidence; each gap says what it left out.
@@ -6,12 +6,14 @@ surrounds faults and evidence; each gap says what it left out.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import ladder_words
 from .errors import ReportError
 from .runs import read_json_lines
 
@@ -27,21 +29,16 @@ KIND_NAMES = {"login": "Login", "text": "Text", "command": "SCSI Command", "resp
               "data": "Data-In, Data-Out", "r2t": "R2T", "task": "Task management, SNACK", "nop": "NOP",
               "logout": "Logout", "async": "Async Message", "reject": "Reject", "other": "other"}
 _COMMON = ("data", "response", "command", "r2t", "nop")
-_SEQUENCE = (("itt", "ITT", True), ("ttt", "TTT", True), ("cmdsn", "CmdSN", False),
-             ("statsn", "StatSN", False), ("expcmdsn", "ExpCmdSN", False),
-             ("maxcmdsn", "MaxCmdSN", False), ("expstatsn", "ExpStatSN", False),
-             ("datasn", "DataSN", False), ("offset", "offset", False),
-             ("edtl_bytes", "length", False), ("data_bytes", "data", False))
-_FIELDS = (("frame", "frame in the capture"), ("conn", "connection"), ("opcode", "opcode"),
-           ("flags", "flags"), ("csg", "CSG"), ("nsg", "NSG"), ("isid", "ISID"), ("tsih", "TSIH"),
-           ("cid", "CID"), ("lun", "LUN"), ("itt", "ITT"), ("ttt", "TTT"), ("cmdsn", "CmdSN"),
-           ("expcmdsn", "ExpCmdSN"), ("maxcmdsn", "MaxCmdSN"), ("statsn", "StatSN"),
-           ("expstatsn", "ExpStatSN"), ("datasn", "DataSN / R2TSN"), ("offset", "Buffer Offset"),
-           ("edtl_bytes", "expected / desired bytes"), ("data_bytes", "data segment bytes"),
-           ("residual_bytes", "residual bytes"), ("cdb_name", "command"), ("cdb", "CDB"),
-           ("function", "function"), ("status", "status"), ("header_digest_ok", "header digest ok"),
-           ("data_digest_ok", "data digest ok"), ("malformed", "malformed"))
-_HEX = {"itt": 8, "ttt": 8, "opcode": 2}
+_FLAGS = ("I", "F", "T", "C", "R", "W", "S", "O", "U", "o", "u", "A")
+# Header fields under the RFC's names that an arrow shows, and what it calls them.
+_SEQUENCE = (("ITT", "ITT"), ("TTT", "TTT"), ("ReferencedTaskTag", "of task"), ("CmdSN", "CmdSN"),
+             ("StatSN", "StatSN"), ("ExpCmdSN", "ExpCmdSN"), ("MaxCmdSN", "MaxCmdSN"),
+             ("ExpStatSN", "ExpStatSN"), ("DataSN", "DataSN"), ("R2TSN", "R2TSN"),
+             ("BufferOffset", "offset"), ("ExpectedDataTransferLength", "length"),
+             ("DesiredDataTransferLength", "length"))
+_TAGS = ("ITT", "TTT", "ReferencedTaskTag", "SNACKTag")
+_NO_TAG = 0xffffffff
+_ADDRESS = re.compile(r"(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:]+\]):\d{1,5}")
 
 
 @dataclass
@@ -130,48 +127,53 @@ def read_lines(path: Path) -> tuple[list[dict], list[str]]:
         return [], [f"the ladder could not be read: {error}"]
 
 
-def _host(end: str) -> str:
-    return end.rpartition(":")[0] if ":" in end else end
-
-
 def _number(line: dict, key: str) -> float | None:
     value = line.get(key)
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-def _lanes(lines: list[dict], guests: list[dict]) -> tuple[list[str], dict[str, int]]:
-    """Lane names in drawing order, and the lane of each host. The target stands between initiators."""
-    names = {str(g.get("address", "")).partition("/")[0]: str(g.get("name")) for g in guests}
-    roles = {str(g.get("name")): g.get("role") for g in guests}
-    hosts: list[str] = []
-    targets: Counter = Counter()
+def _connection(line: dict) -> int | None:
+    value = line.get("connection")
+    return value if isinstance(value, int) else None
+
+
+def _hosts(lines: list[dict]) -> dict:
+    """The hosts at the two ends of each connection, where the line that opened it names them.
+
+    {connection: {"initiator": host, "target": host}}; without addresses the ends are just that.
+    """
+    hosts: dict = {}
     for line in lines:
-        for key in ("from", "to"):
-            host = _host(str(line.get(key) or ""))
-            if host and host not in hosts:
-                hosts.append(host)
-        opcode = line.get("opcode")
-        if isinstance(opcode, int) and opcode in KINDS:
-            targets[_host(str(line.get("from" if opcode & 0x20 else "to") or ""))] += 1
-    by_opcode = targets.most_common(1)[0][0] if targets else None
+        if line.get("event") != "open" or _connection(line) in hosts:
+            continue
+        ends = [line.get("initiator"), line.get("target")]
+        if not all(isinstance(e, str) for e in ends):
+            ends = _ADDRESS.findall(str(line.get("note") or ""))
+        if len(ends) == 2:
+            hosts[_connection(line)] = {"initiator": ends[0].rpartition(":")[0],
+                                             "target": ends[1].rpartition(":")[0]}
+    return hosts
 
-    def is_target(host: str) -> bool:
-        role = roles.get(names.get(host, ""))
-        return role == "target" if role else host == by_opcode
 
-    initiators = [h for h in hosts if not is_target(h)]
+def _lanes(lines: list[dict], hosts: dict, guests: list[dict]) -> tuple[list[str], dict[str, int]]:
+    """Lane names in drawing order, and the lane of each end. The target stands between initiators."""
+    names = {str(g.get("address", "")).partition("/")[0]: str(g.get("name")) for g in guests}
+    initiators, targets = [], []
+    for line in lines:
+        ends = hosts.get(_connection(line), {"initiator": "initiator", "target": "target"})
+        if line.get("event") == "note" and _connection(line) not in hosts:
+            continue
+        for end, known in ((ends["initiator"], initiators), (ends["target"], targets)):
+            if end not in known and end not in targets:
+                known.append(end)
     half = (len(initiators) + 1) // 2
-    order = initiators[:half] + [h for h in hosts if is_target(h)] + initiators[half:]
+    order = initiators[:half] + targets + initiators[half:]
     return [names.get(h, h) for h in order], {h: n for n, h in enumerate(order)}
 
 
 def _text(key: str, value) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int) and key in _HEX:
-        return f"0x{value:0{_HEX[key]}x}"
-    if isinstance(value, list):
-        return " ".join(str(v) for v in value)
+    if isinstance(value, int) and not isinstance(value, bool) and key in _TAGS:
+        return f"0x{value:08x}"
     return str(value)
 
 
@@ -180,43 +182,57 @@ def _pairs(raw) -> list[tuple[str, str]]:
         if isinstance(raw, list) else []
 
 
-def _pdu(line: dict, row: Row) -> None:
-    opcode = line.get("opcode")
-    row.kind, row.name = "pdu", str(line.get("name") or "PDU without a name")
-    row.colour = KINDS.get(opcode, "other")
-    row.flags = [str(f) for f in line.get("flags") or []]
-    for key, label, is_hex in _SEQUENCE:
-        value = line.get(key)
-        if value is None or (key in ("ttt", "itt") and value == 0xffffffff) or (key == "data_bytes" and not value):
+def _sequence(fields: dict, data_bytes) -> list[tuple[str, str]]:
+    shown = []
+    for key, label in _SEQUENCE:
+        value = fields.get(key)
+        if value is None or (key in _TAGS and value == _NO_TAG):
             continue
-        row.sequence.append((label, f"0x{value:x}" if is_hex and isinstance(value, int) else str(value)))
-    row.keys = _pairs(line.get("keys"))
-    row.status = str(line["status"]) if line.get("status") is not None else None
-    detail = [str(line[k]) for k in ("cdb_name", "function") if line.get(k)]
-    if line.get("csg") is not None and opcode in (0x03, 0x23):
-        nsg = f"→{line['nsg']}" if "T" in row.flags and line.get("nsg") is not None else ""
-        detail.append(f"stage {line['csg']}{nsg}")
-    row.text = ", ".join(detail)
-    row.alarming = bool(line.get("malformed")) or row.colour in ("reject", "async") or \
-        line.get("header_digest_ok") is False or line.get("data_digest_ok") is False
-    row.fields = [(label, _text(key, line[key])) for key, label in _FIELDS if line.get(key) is not None]
+        shown.append((label, f"0x{value:x}" if key in _TAGS and isinstance(value, int) else str(value)))
+    if data_bytes:
+        shown.append(("data", f"{data_bytes} bytes"))
+    return shown
 
 
-def _row(line: dict, lanes: dict[str, int]) -> Row:
-    kind = line.get("kind") or "pdu"
-    row = Row(kind, _number(line, "t_s"), int(_number(line, "i") or 0))
+def _pdu(line: dict, row: Row) -> None:
+    opcode, fields = line.get("opcode"), line.get("fields")
+    fields = fields if isinstance(fields, dict) else {}
+    row.kind = "pdu"
+    row.name = str(line.get("name") or f"PDU with opcode {opcode}")
+    row.colour = KINDS.get(opcode, "other") if isinstance(opcode, int) else "other"
+    row.flags = [f for f in _FLAGS if fields.get(f) == 1]
+    row.sequence = _sequence(fields, line.get("data_bytes"))
+    row.keys = _pairs(line.get("text"))
+    row.status = ladder_words.status(opcode, fields, line.get("data_hex"))
+    row.text = ladder_words.detail(opcode, fields) or ""
+    if row.colour == "login" and "CSG" in fields:
+        row.text = f"stage {fields['CSG']}" + (f"→{fields.get('NSG')}" if "T" in row.flags else "")
+    wrong = [k.replace("_", " ") for k in ("header_digest", "data_digest") if line.get(k) == "wrong"]
+    row.text += "".join(f", wrong {k}" for k in wrong)
+    row.alarming = bool(wrong) or row.colour in ("reject", "async", "other")
+    row.fields = [(k, _text(k, v)) for k, v in fields.items()]
+    row.fields += [(label, str(line[k])) for k, label in (
+        ("frame", "frame"), ("connection", "connection"), ("data_bytes", "data segment"),
+        ("ahs_hex", "AHS"), ("data_hex", "data begins")) if line.get(k) is not None]
+
+
+def _row(number: int, line: dict, hosts: dict, lanes: dict[str, int]) -> Row:
+    event = line.get("event")
+    t_ms = _number(line, "t_ms")
+    row = Row("tcp", None if t_ms is None else t_ms / 1000, number)
     row.frame = line.get("frame") if isinstance(line.get("frame"), int) else None
-    row.start = lanes.get(_host(str(line.get("from") or "")), 0)
-    row.end = lanes.get(_host(str(line.get("to") or "")), row.start)
-    if kind == "note":
-        row.text = str(line.get("text") or "")
-        if row.text.startswith("fault:"):
-            row.kind, row.text = "fault", row.text.removeprefix("fault:").strip()
-    elif kind == "tcp":
-        row.name = {"open": "TCP connection opens", "fin": "TCP FIN", "reset": "TCP RST",
-                    "closed": "TCP connection closed"}.get(line.get("event"), f"TCP {line.get('event')}")
-        row.text = f"connection {line['conn']}" if line.get("conn") is not None else ""
-        row.alarming = line.get("event") == "reset"
+    ends = hosts.get(_connection(line), {"initiator": "initiator", "target": "target"})
+    backwards = line.get("from") == "target"
+    row.start = lanes.get(ends["target" if backwards else "initiator"], 0)
+    row.end = lanes.get(ends["initiator" if backwards else "target"], row.start)
+    note = str(line.get("note") or "")
+    if event == "note":
+        row.kind = "fault" if note.startswith("fault:") else "note"
+        row.text = note.removeprefix("fault:").strip()
+    elif event in ("open", "close"):
+        row.name = "TCP connection opens" if event == "open" else "TCP connection closes"
+        row.text = ", ".join(t for t in (f"connection {line.get('connection')}", note) if t)
+        row.alarming = "reset" in note.lower() or note == "RST"
     else:
         _pdu(line, row)
     return row
@@ -252,8 +268,9 @@ def _gap(rows: list[Row]) -> Row:
 def build(lines: list[dict], notes: list[str], guests: list[dict] | None = None,
           marked_frames: set[int] = frozenset(), marked_lines: set[int] = frozenset()) -> Ladder:
     """Makes a drawing. Marked frames and lines are evidence and always drawn, if there is room."""
-    names, lanes = _lanes(lines, guests or [])
-    rows = [_row(line, lanes) for line in lines]
+    hosts = _hosts(lines)
+    names, lanes = _lanes(lines, hosts, guests or [])
+    rows = [_row(n, line, hosts, lanes) for n, line in enumerate(lines, 1)]
     for row in rows:
         row.marked = row.index in marked_lines or (row.frame is not None and row.frame in marked_frames)
     drawn = rows
