@@ -8,30 +8,37 @@ from pathlib import Path
 from . import catalogue
 from .errors import ReportError
 from .merge import merge
-from .runs import read_run
+from .runs import Run, read_run
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tsih clauses", description="The clauses of RFC 3720, and which of them have a case.",
-        epilog="What is covered is derived from run folders: name some with --runs, or have them in build/runs.")
+        epilog="What is covered is derived from run folders: name some with --runs, or have them in build/runs or build/report-runs.")
     parser.add_argument("--section", metavar="N", help="only this section and what is below it, e.g. 10.13")
     parser.add_argument("--level", help="only this level, e.g. 'MUST NOT'")
     parser.add_argument("--party", choices=("target", "initiator"), help="only what binds this party")
     parser.add_argument("--uncovered", action="store_true", help="only clauses that no case checks")
-    parser.add_argument("--runs", metavar="RUN", nargs="+", type=Path,
-                        help="run folders to derive the coverage from (default: all in build/runs)")
+    parser.add_argument("--runs", metavar="RUN", nargs="*", type=Path,
+                        help="run folders to derive the coverage from (default: all below build/)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--catalogue", metavar="DIR", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("id", nargs="*", help="only these clauses, with all that is known of them")
     return parser
 
 
-def _run_folders(args) -> list[Path]:
-    if args.runs:
-        return args.runs
-    base = Path("build/runs")
-    return sorted(p.parent for p in base.glob("*/run.json")) if base.is_dir() else []
+def _runs(args) -> list[Run]:
+    """The named run folders; or all of the checkout's that can be read, saying which cannot."""
+    if args.runs is not None:
+        return [read_run(folder) for folder in args.runs]
+    build = Path(__file__).resolve().parents[2] / "build"
+    runs = []
+    for path in sorted(p for base in ("runs", "report-runs") for p in build.glob(f"{base}/*/run.json")):
+        try:
+            runs.append(read_run(path.parent))
+        except ReportError as error:
+            print(f"tsih clauses: left out: {error}", file=sys.stderr)
+    return runs
 
 
 def _selected(args, book, view) -> list[catalogue.Clause]:
@@ -84,8 +91,8 @@ def _as_json(clause, view) -> str:
 def run(argv: list[str]) -> int:
     args = _parser().parse_args(argv)
     book = catalogue.load(args.catalogue or catalogue.default_folder())
-    folders = _run_folders(args)
-    view = merge([read_run(f) for f in folders], book)
+    runs = _runs(args)
+    view = merge(runs, book)
     clauses = _selected(args, book, view)
     for clause in clauses:
         if args.json:
@@ -98,7 +105,7 @@ def run(argv: list[str]) -> int:
         tested = [c for c in clauses if c.coverable]
         covered = [c for c in tested if c.id in view.covered]
         print(f"{len(clauses)} clauses, {len(tested)} testable, {len(covered)} covered"
-              f" (by {len(folders)} run folder{'s' if len(folders) != 1 else ''})")
+              f" (by {len(runs)} run folder{'s' if len(runs) != 1 else ''})")
     return 0
 
 
