@@ -1,0 +1,96 @@
+#include "harness/conformance/case.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+namespace tsih::conformance {
+
+CaseFacts& facts_of(boost::unit_test::test_unit_id id) {
+  static std::map<boost::unit_test::test_unit_id, CaseFacts> facts;
+  return facts[id];
+}
+
+void Judges::apply(boost::unit_test::test_unit& unit) {
+  facts_of(unit.p_id).requirements = requirements_;
+}
+boost::unit_test::decorator::base_ptr Judges::clone() const {
+  return boost::unit_test::decorator::base_ptr(new Judges(*this));
+}
+void WritesLun::apply(boost::unit_test::test_unit& unit) { facts_of(unit.p_id).writes = true; }
+boost::unit_test::decorator::base_ptr WritesLun::clone() const {
+  return boost::unit_test::decorator::base_ptr(new WritesLun(*this));
+}
+
+Initiator Conversation::log_in(const wire::TextKeys& keys) {
+  Initiator initiator(context_);
+  initiator.log_in(keys);
+  return initiator;
+}
+
+Initiator Conversation::discover() {
+  Initiator initiator(context_);
+  initiator.discovery = true;
+  initiator.log_in();
+  return initiator;
+}
+
+void Conversation::given(const std::string& what, const std::function<void()>& steps) {
+  const auto outcomes = context_.outcomes;
+  setting_up(what, steps);
+  context_.outcomes = outcomes;
+}
+
+void Conversation::verify(bool kept, const std::string& expected, const std::string& actual) {
+  if (!kept) context_.fail(expected, actual);
+  context_.confirm(actual);
+}
+
+void Conversation::verify_equal(const std::string& what, std::uint64_t expected,
+                                std::uint64_t actual) {
+  verify(expected == actual, fmt::format("{} {}", what, expected),
+         fmt::format("{} {}", what, actual));
+}
+
+void Conversation::offered(bool yes, const std::string& what) {
+  if (!yes) throw Unsupported{what};
+}
+
+void Conversation::needs_disk(std::uint64_t blocks) {
+  offered(context_.probe.blocks >= blocks,
+          fmt::format("a disk of at least {} blocks at this LUN", blocks));
+}
+
+namespace {
+
+wire::Bytes cdb10(std::uint8_t operation, std::uint32_t lba, std::uint16_t blocks) {
+  return {operation,
+          0,
+          static_cast<std::uint8_t>(lba >> 24),
+          static_cast<std::uint8_t>(lba >> 16),
+          static_cast<std::uint8_t>(lba >> 8),
+          static_cast<std::uint8_t>(lba),
+          0,
+          static_cast<std::uint8_t>(blocks >> 8),
+          static_cast<std::uint8_t>(blocks),
+          0};
+}
+
+}  // namespace
+
+ScsiCommand Conversation::read_blocks(std::uint32_t lba, std::uint16_t blocks) const {
+  return {.cdb = cdb10(0x28, lba, blocks), .read_bytes = blocks * block_bytes()};
+}
+
+ScsiCommand Conversation::write_blocks(std::uint32_t lba, std::uint16_t blocks) const {
+  return {.cdb = cdb10(0x2a, lba, blocks), .write_bytes = blocks * block_bytes()};
+}
+
+wire::Bytes Conversation::pattern(std::size_t bytes) {
+  wire::Bytes data(bytes);
+  const auto salt = static_cast<std::uint8_t>(context_.random());
+  for (std::size_t i = 0; i < bytes; ++i) data[i] = static_cast<std::uint8_t>(i ^ (i >> 8) ^ salt);
+  return data;
+}
+
+}  // namespace tsih::conformance

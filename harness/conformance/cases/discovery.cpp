@@ -1,0 +1,127 @@
+// Discovery sessions and SendTargets (3.3, 12.8, appendix D).
+#include "harness/conformance/cases/common.h"
+
+namespace {
+
+constexpr int kLimitTextResponses = 64;
+
+// The whole answer to one SendTargets, over as many Text Responses as it takes.
+TextKeys send_targets(Initiator& initiator, const std::string& value) {
+  Pdu request = initiator.text_request({{"SendTargets", value}});
+  initiator.send(request);
+  Pdu answer = initiator.expect(Opcode::text_response);
+  Bytes text = answer.data;
+  for (int i = 0; i < kLimitTextResponses && !answer[field::final]; ++i) {
+    Pdu more = initiator.text_request({});
+    more.set(field::initiator_task_tag, request[field::initiator_task_tag]);
+    more.set(field::target_transfer_tag, answer[field::target_transfer_tag]);
+    more.set(field::lun, answer[field::lun]);
+    initiator.send(more);
+    answer = initiator.expect(Opcode::text_response);
+    text.insert(text.end(), answer.data.begin(), answer.data.end());
+  }
+  return tsih::wire::parse_text(text).keys;
+}
+
+bool names_target(const TextKeys& keys, const std::string& name) {
+  const auto names = keys.values("TargetName");
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// "host:port,tag"; the tag is a number of 16 bits.
+bool has_portal_group_tag(const std::string& address) {
+  const auto comma = address.rfind(',');
+  return comma != std::string::npos &&
+         tsih::wire::parse_number(address.substr(comma + 1)).value_or(65536) < 65536;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(discovery)
+
+TSIH_CASE(session_is_had, "A discovery session needs no target's name", judges("R3720-AppD-02")) {
+  auto initiator = connect();
+  initiator.discovery = true;
+  initiator.authenticate();
+  const Answer answer = initiator.expect_negotiation({});
+  verify(initiator.established(), "a discovery session", describe(answer.pdu));
+}
+
+TSIH_CASE(all_targets, "SendTargets=All names this target, with portal group tags",
+          judges("R3720-AppD-07", "R3720-AppD-03", "R3720-12.8-02")) {
+  auto initiator = discover();
+  const TextKeys keys = send_targets(initiator, "All");
+  confirm(keys.describe());
+  judging("R3720-AppD-03");
+  verify(names_target(keys, settings().url.target_name), "TargetName=" + settings().url.target_name,
+         keys.describe());
+  judging("R3720-12.8-02");
+  const auto addresses = keys.values("TargetAddress");
+  offered(!addresses.empty(), "addresses in the answer to SendTargets");
+  for (const std::string& address : addresses)
+    verify(has_portal_group_tag(address), "an address with its portal group tag",
+           "TargetAddress=" + address);
+}
+
+TSIH_CASE(one_target, "SendTargets with a target's name answers with that target",
+          judges("R3720-AppD-08")) {
+  auto initiator = discover();
+  const TextKeys keys = send_targets(initiator, settings().url.target_name);
+  verify(names_target(keys, settings().url.target_name), "TargetName=" + settings().url.target_name,
+         keys.describe());
+}
+
+TSIH_CASE(only_targets_and_addresses, "No name of a target that does not exist comes back",
+          judges("R3720-AppD-12")) {
+  auto initiator = discover();
+  const std::string absent = "iqn.2026-01.example.tsih:no-such-target";
+  initiator.send(initiator.text_request({{"SendTargets", absent}}));
+  const Event event = initiator.receive();
+  if (event.heard == Heard::silence) throw Inconclusive{"the target is silent"};
+  const bool named = event.heard == Heard::pdu && event.pdu.is(Opcode::text_response) &&
+                     names_target(tsih::wire::parse_text(event.pdu.data).keys, absent);
+  verify(!named, "no TargetName", event.words);
+}
+
+TSIH_CASE(own_target_on_a_normal_session,
+          "SendTargets= on a normal session answers with this target and no other",
+          judges("R3720-AppD-04", "R3720-AppD-10")) {
+  auto initiator = log_in();
+  const TextKeys keys = send_targets(initiator, "");
+  verify(names_target(keys, settings().url.target_name), "TargetName=" + settings().url.target_name,
+         keys.describe());
+  judging("R3720-AppD-10");
+  verify(keys.values("TargetName").size() == 1, "one target", keys.describe());
+}
+
+TSIH_CASE(all_on_a_normal_session, "SendTargets=All is not served on a normal session",
+          judges("R3720-AppD-07")) {
+  auto initiator = log_in();
+  initiator.send(initiator.text_request({{"SendTargets", "All"}}));
+  const Event event = initiator.receive();
+  if (event.heard == Heard::silence) throw Inconclusive{"the target is silent"};
+  const bool served = event.heard == Heard::pdu && event.pdu.is(Opcode::text_response) &&
+                      tsih::wire::parse_text(event.pdu.data).keys.has("TargetName");
+  verify(!served, "no list of targets", event.words);
+}
+
+TSIH_CASE(commands_are_rejected, "A SCSI command in a discovery session is rejected",
+          judges("R3720-3.3-01", "R3720-3.3-02")) {
+  auto initiator = discover();
+  initiator.send(initiator.scsi_command({.cdb = Bytes(6, 0)}));
+  const Refusal refusal = initiator.expect_refusal();
+  for (const char* clause : {"R3720-3.3-01", "R3720-3.3-02"}) {
+    judging(clause);
+    confirm(refusal.words);
+  }
+}
+
+TSIH_CASE(logout_is_taken, "Closing the session is accepted in a discovery session",
+          judges("R3720-3.3-01")) {
+  auto initiator = discover();
+  initiator.send(initiator.logout_request(0));
+  const Pdu response = initiator.expect(Opcode::logout_response);
+  verify_equal("response", 0, response[field::response]);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

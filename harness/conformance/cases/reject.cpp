@@ -1,0 +1,57 @@
+// What a target must turn down (3.2.3, 6.3, 10, 10.17).
+#include "harness/conformance/cases/common.h"
+
+BOOST_AUTO_TEST_SUITE(reject)
+
+TSIH_CASE(unknown_opcode, "An opcode that nobody has defined is turned down",
+          judges("R3720-10-03")) {
+  auto initiator = log_in();
+  initiator.send(initiator.unnamed_request(0x1b).set(field::immediate, 1));
+  confirm(initiator.expect_refusal().words);
+}
+
+TSIH_CASE(second_login, "A Login Request in full feature phase is turned down",
+          judges("R3720-3.2.3-04")) {
+  auto initiator = log_in();
+  initiator.send(initiator.login_request(kOperational, kFullFeature, initiator.names()));
+  confirm(initiator.expect_refusal().words);
+}
+
+TSIH_CASE(number_stays_free, "The number of a command that was rejected is still to come",
+          judges("R3720-6.3-02")) {
+  auto initiator = log_in();
+  const auto number = initiator.cmd_sn;
+  const Pdu unknown = initiator.unnamed_request(0x1b);
+  initiator.send(unknown);
+  const Event event = initiator.receive();
+  offered(event.heard == Heard::pdu && event.pdu.is(Opcode::reject),
+          "a Reject for a numbered command (it may close the connection instead)");
+  initiator.cmd_sn = number;
+  const Fence fence = initiator.fence(true);
+  verify(fence.answer.has_value(), "a session that goes on", "a closed connection");
+  verify_equal("ExpCmdSN", number, fence.answer->u32(field::exp_cmd_sn));
+}
+
+TSIH_CASE(reserved_fields_are_zero, "Everything undefined in a Reject is 0",
+          judges("R3720-10-01")) {
+  auto initiator = log_in();
+  initiator.send(initiator.unnamed_request(0x1b).set(field::immediate, 1));
+  const Event event = initiator.receive();
+  offered(event.heard == Heard::pdu && event.pdu.is(Opcode::reject), "a Reject");
+  verify(reserved_problem(event.pdu).empty(), "0 in every reserved bit",
+         reserved_problem(event.pdu));
+  confirm(event.words);
+}
+
+TSIH_CASE(reserved_logout_reason, "A logout for a reason that nobody has defined does not succeed",
+          judges("R3720-10-03")) {
+  auto initiator = log_in();
+  initiator.send(initiator.logout_request(0x55));
+  const Event event = initiator.receive();
+  if (event.heard == Heard::silence) throw Inconclusive{"the target is silent"};
+  const bool succeeded = event.heard == Heard::pdu && event.pdu.is(Opcode::logout_response) &&
+                         event.pdu[field::response] == 0;
+  verify(!succeeded, "a Reject, a response other than success, or a close", event.words);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

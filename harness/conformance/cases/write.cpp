@@ -1,0 +1,242 @@
+// Writing: R2T, solicited data, unsolicited and immediate data (10.7, 10.8, 12.10, 12.11). Every
+// case here writes to the first 64 blocks of the logical unit.
+#include "harness/conformance/cases/common.h"
+
+namespace {
+
+const TextKeys kSolicitedOnly{{"InitialR2T", "Yes"}, {"ImmediateData", "No"}};
+
+TextKeys solicited_with(const TextKeys& more) {
+  TextKeys keys = kSolicitedOnly;
+  keys.append(more);
+  return keys;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(r2t)
+
+TSIH_CASE(first_request,
+          "The R2T of a write has a tag, asks for data within the bounds, and "
+          "bears no data itself",
+          judges("R3720-10.8.5-01", "R3720-10.8.4-01", "R3720-10.8.1-01", "R3720-3.2.4.3-01",
+                 "R3720-3.2.2.3-01", "R3720-10-01") *
+              writes_lun()) {
+  needs_disk(64);
+  auto initiator = log_in(kSolicitedOnly);
+  initiator.ready();
+  const Pdu command = initiator.scsi_command(write_blocks(0, 8));
+  initiator.send(command);
+  const Pdu r2t = initiator.expect(Opcode::r2t);
+  verify(r2t[field::target_transfer_tag] != kReservedTag, "a target transfer tag", describe(r2t));
+  judging("R3720-10.8.4-01");
+  verify(r2t[field::desired_length] > 0 && r2t[field::desired_length] <= 262144,
+         "1 to 262144 bytes asked for", describe(r2t));
+  judging("R3720-10.8.1-01");
+  verify(r2t[field::total_ahs_length] == 0 && r2t[field::data_segment_length] == 0,
+         "both lengths 0", describe(r2t));
+  judging("R3720-3.2.4.3-01");
+  verify(r2t[field::lun] == command[field::lun] &&
+             r2t[field::initiator_task_tag] == command[field::initiator_task_tag],
+         "LUN and task tag of the command", describe(r2t));
+  judging("R3720-3.2.2.3-01");
+  verify_equal("R2TSN", 0, r2t[field::r2t_sn]);
+  judging("R3720-10-01");
+  verify(reserved_problem(r2t).empty(), "0 in every reserved bit", reserved_problem(r2t));
+  confirm(describe(r2t));
+}
+
+TSIH_CASE(burst_limit, "No R2T asks for more than MaxBurstLength",
+          judges("R3720-10.8.4-01") * writes_lun()) {
+  needs_disk(64);
+  auto initiator = log_in(solicited_with({{"MaxBurstLength", "1024"}}));
+  initiator.ready();
+  const auto burst =
+      tsih::wire::parse_number(initiator.negotiated().value("MaxBurstLength").value_or("1024"));
+  const Transfer transfer = initiator.transfer(write_blocks(0, 16), pattern(16 * block_bytes()));
+  offered(transfer.good() && !transfer.r2ts.empty(), "a write of 16 blocks");
+  for (const Pdu& r2t : transfer.r2ts)
+    verify(r2t[field::desired_length] > 0 && r2t[field::desired_length] <= burst.value_or(1024),
+           fmt::format("1 to {} bytes asked for", burst.value_or(1024)), describe(r2t));
+}
+
+TSIH_CASE(requests_follow_one_another,
+          "R2Ts are numbered from 0 and ask for ranges that follow one another, to the last byte",
+          judges("R3720-10.8-09", "R3720-3.2.2.3-01", "R3720-12.19-01") * writes_lun()) {
+  needs_disk(64);
+  auto initiator = log_in(solicited_with(
+      {{"MaxBurstLength", "1024"}, {"DataSequenceInOrder", "Yes"}, {"MaxOutstandingR2T", "1"}}));
+  initiator.ready();
+  const Transfer transfer = initiator.transfer(write_blocks(0, 16), pattern(16 * block_bytes()));
+  offered(transfer.good() && !transfer.r2ts.empty(), "a write of 16 blocks");
+  std::uint64_t number = 0, offset = 0;
+  for (const Pdu& r2t : transfer.r2ts) {
+    judging("R3720-3.2.2.3-01");
+    verify_equal("R2TSN", number++, r2t[field::r2t_sn]);
+    for (const char* clause : {"R3720-10.8-09", "R3720-12.19-01"}) {
+      judging(clause);
+      verify_equal("buffer offset", offset, r2t[field::buffer_offset]);
+    }
+    offset += r2t[field::desired_length];
+  }
+  judging("R3720-10.8-09");
+  verify_equal("bytes asked for", 16ull * block_bytes(), offset);
+}
+
+TSIH_CASE(data_without_bytes, "A Data-Out without data is taken, and the rest after it",
+          judges("R3720-10.7.7-01") * writes_lun()) {
+  needs_disk(64);
+  auto initiator = log_in(kSolicitedOnly);
+  initiator.ready();
+  const Pdu command = initiator.scsi_command(write_blocks(0, 1));
+  const Bytes data = pattern(block_bytes());
+  Pdu r2t;
+  given("an R2T for the whole write", [&] {
+    initiator.send(command);
+    r2t = initiator.expect(Opcode::r2t);
+    verify_equal("bytes asked for", data.size(), r2t[field::desired_length]);
+  });
+  const auto tag = r2t.u32(field::target_transfer_tag);
+  initiator.send(initiator.data_out(command, tag, 0, {}, 0, false));
+  initiator.send(initiator.data_out(command, tag, 0, data, 1, true));
+  const Pdu response = initiator.expect(Opcode::scsi_response);
+  verify(response[field::response] == 0 && response[field::scsi_status] == 0, "GOOD",
+         describe(response));
+}
+
+TSIH_CASE(written_is_read, "What was written through R2Ts is what a read returns",
+          judges("R3720-3.2.4.1-02", "R3720-3.2.4.1-04") * writes_lun()) {
+  needs_disk(64);
+  auto initiator = log_in(solicited_with({{"MaxBurstLength", "2048"}}));
+  initiator.ready();
+  const Bytes data = pattern(32 * block_bytes());
+  const Transfer write = initiator.transfer(write_blocks(0, 32), data);
+  offered(write.good(), "a write of 32 blocks");
+  judging("R3720-3.2.4.1-04");
+  confirm(fmt::format("{} R2Ts and the status on the same connection", write.r2ts.size()));
+  judging("R3720-3.2.4.1-02");
+  const Transfer read = initiator.transfer(read_blocks(0, 32));
+  verify(read.data == data, fmt::format("the {} bytes that were written", data.size()),
+         fmt::format("{} bytes, {}", read.data.size(),
+                     read.data.size() == data.size() ? "others" : "another number of them"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(unsolicited)
+
+TSIH_CASE(immediate_data_refused,
+          "With InitialR2T=Yes and ImmediateData=No, immediate data are "
+          "refused",
+          judges("R3720-12.11-01") * writes_lun()) {
+  needs_disk(64);
+  auto initiator = log_in(kSolicitedOnly);
+  initiator.ready();
+  Pdu command = initiator.scsi_command(write_blocks(0, 1));
+  command.data = pattern(block_bytes());
+  initiator.send(command);
+  const Event event = initiator.receive();
+  if (event.heard == Heard::silence) throw Inconclusive{"the target is silent"};
+  const bool failed = event.heard == Heard::pdu && event.pdu.is(Opcode::scsi_response) &&
+                      (event.pdu[field::response] != 0 || event.pdu[field::scsi_status] != 0);
+  verify(failed || event.heard == Heard::closed ||
+             (event.heard == Heard::pdu && event.pdu.is(Opcode::reject)),
+         "a Reject, a SCSI Response of failure, or a close", event.words);
+}
+
+TSIH_CASE(data_out_refused,
+          "With InitialR2T=Yes and ImmediateData=No, a Data-Out that no one "
+          "asked for does not complete the write",
+          judges("R3720-12.11-01") * writes_lun()) {
+  needs_disk(64);
+  auto initiator = log_in(kSolicitedOnly);
+  initiator.ready();
+  const Pdu command = initiator.scsi_command(write_blocks(0, 1)).set(field::final, 0);
+  initiator.send(command);
+  initiator.send(initiator.data_out(command, kReservedTag, 0, pattern(block_bytes()), 0, true));
+  const Fence fence = initiator.fence(true);
+  bool refused = !fence.answer.has_value();
+  for (const Pdu& pdu : fence.before) {
+    const bool good =
+        pdu.is(Opcode::scsi_response) && pdu[field::response] == 0 && pdu[field::scsi_status] == 0;
+    verify(!good, "no success by data that were not asked for", describe(pdu));
+    refused |= pdu.is(Opcode::reject) || pdu.is(Opcode::scsi_response);
+  }
+  verify(refused, "a Reject, a SCSI Response of failure, or a close",
+         fence.before.empty() ? "an answer to a later ping only" : describe(fence.before.front()));
+}
+
+TSIH_CASE(immediate_data_taken,
+          "With ImmediateData=Yes a write with all its data in the command "
+          "needs no R2T",
+          judges("R3720-5.2.2-05") * writes_lun()) {
+  needs_disk(64);
+  auto initiator = log_in({{"ImmediateData", "Yes"}, {"InitialR2T", "Yes"}});
+  offered(initiator.negotiated().value("ImmediateData") == "Yes", "ImmediateData=Yes");
+  initiator.ready();
+  Pdu command = initiator.scsi_command(write_blocks(0, 1));
+  command.data = pattern(block_bytes());
+  const Bytes data = command.data;
+  initiator.send(command);
+  const Pdu response = initiator.expect(Opcode::scsi_response);
+  verify(response[field::response] == 0 && response[field::scsi_status] == 0, "GOOD",
+         describe(response));
+  const Transfer read = initiator.transfer(read_blocks(0, 1));
+  verify(read.data == data, "a read of what was written",
+         fmt::format("{} bytes", read.data.size()));
+  confirm("GOOD, and a read returns the same bytes");
+}
+
+TSIH_CASE(first_burst_taken,
+          "With InitialR2T=No the first burst comes unasked, and the rest is "
+          "asked for from where it ended",
+          judges("R3720-10.8-09", "R3720-5.2.2-05") * writes_lun()) {
+  needs_disk(64);
+  auto initiator = log_in({{"InitialR2T", "No"},
+                           {"ImmediateData", "No"},
+                           {"FirstBurstLength", "2048"},
+                           {"MaxBurstLength", "65536"}});
+  offered(initiator.negotiated().value("InitialR2T") == "No", "InitialR2T=No");
+  initiator.ready();
+  const auto first_burst =
+      tsih::wire::parse_number(initiator.negotiated().value("FirstBurstLength").value_or("2048"));
+  const auto blocks = static_cast<std::uint16_t>(8192 / block_bytes() + 1);
+  const Bytes data = pattern(std::size_t{blocks} * block_bytes());
+  const std::size_t unasked = std::min<std::size_t>(first_burst.value_or(2048), data.size());
+  const Pdu command = initiator.scsi_command(write_blocks(0, blocks)).set(field::final, 0);
+  initiator.send(command);
+  initiator.send(
+      initiator.data_out(command, kReservedTag, 0, std::span(data).first(unasked), 0, true));
+  const Pdu r2t = initiator.expect(Opcode::r2t);
+  verify_equal("buffer offset", unasked, r2t[field::buffer_offset]);
+  judging("R3720-5.2.2-05");
+  initiator.send(initiator.data_out(command, r2t.u32(field::target_transfer_tag),
+                                    static_cast<std::uint32_t>(unasked),
+                                    std::span(data).subspan(unasked), 0, true));
+  const Pdu response = initiator.expect(Opcode::scsi_response);
+  verify(response[field::response] == 0 && response[field::scsi_status] == 0, "GOOD",
+         describe(response));
+}
+
+TSIH_CASE(error_waits_for_the_data,
+          "A write that fails at once is answered only after its unsolicited data have come",
+          judges("R3720-10.4.2-01")) {
+  needs_disk(64);
+  offered(context().probe.blocks <= 0xfffffff0, "a disk with an end below block 2^32");
+  auto initiator = log_in({{"InitialR2T", "No"}, {"ImmediateData", "No"}});
+  offered(initiator.negotiated().value("InitialR2T") == "No", "InitialR2T=No");
+  initiator.ready();
+  const auto beyond = static_cast<std::uint32_t>(context().probe.blocks);
+  const Pdu command = initiator.scsi_command(write_blocks(beyond, 1)).set(field::final, 0);
+  initiator.send(command);
+  const Fence fence = initiator.fence(true);
+  verify(fence.answer.has_value(), "a session that goes on", "a closed connection");
+  for (const Pdu& pdu : fence.before)
+    verify(!pdu.is(Opcode::scsi_response), "no SCSI Response before the data have come",
+           describe(pdu));
+  initiator.send(initiator.data_out(command, kReservedTag, 0, pattern(block_bytes()), 0, true));
+  const Pdu response = initiator.expect(Opcode::scsi_response);
+  verify(response[field::scsi_status] != 0, "a SCSI Response of failure", describe(response));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

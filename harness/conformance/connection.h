@@ -1,0 +1,54 @@
+// One TCP connection to the target: blocking for its user, with a deadline on everything and a
+// limit on what the other side may pour in.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "harness/conformance/judgement.h"
+#include "harness/wire/pdu.h"
+#include "harness/wire/reader.h"
+
+namespace tsih::conformance {
+
+enum class Heard : std::uint8_t { pdu, closed, silence, garbage };
+
+struct Event {
+  Heard heard = Heard::silence;
+  wire::Pdu pdu;      ///< with Heard::pdu
+  std::string words;  ///< for a message: "NOP-In ...", "the connection was closed"
+};
+
+class Connection {
+ public:
+  static constexpr std::size_t kLimitReceivedBytes = 64u << 20;
+
+  /// Throws Inconclusive when no connection is had within the time limit.
+  explicit Connection(CaseContext& context);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  /// A connection that the other side has closed swallows what is sent: the next receive() tells.
+  void send(const wire::Pdu& pdu, const wire::Digests& digests);
+  void send_raw(const wire::Bytes& bytes, const std::string& note);
+  Event receive(Clock::time_point until);
+  void expect_digests(bool header, bool data) { reader_.expect_digests(header, data); }
+  void close();
+  unsigned number() const { return number_; }
+
+ private:
+  void note(wire::From from, std::string_view event, std::string_view words);
+  void write_all(const wire::Bytes& bytes);
+  std::optional<Event> take_pdu();
+
+  CaseContext& context_;
+  unsigned number_;
+  int fd_ = -1;
+  bool closed_by_peer_ = false;
+  std::size_t received_bytes_ = 0;
+  wire::PduReader reader_;
+};
+
+}  // namespace tsih::conformance

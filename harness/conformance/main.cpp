@@ -1,0 +1,260 @@
+// tsih-conform: judges a target at any address by RFC 3720.
+#include <fmt/color.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <set>
+
+#include "harness/conformance/case_list.h"
+#include "harness/conformance/runner.h"
+
+namespace {
+
+using namespace tsih::conformance;
+
+constexpr int kExitKept = 0;
+constexpr int kExitViolated = 1;
+constexpr int kExitUsage = 2;
+constexpr int kExitNotReached = 3;
+
+struct Arguments {
+  std::string url;
+  std::vector<std::string> only;
+  bool list = false;
+  bool strict = false;
+  bool check = false;
+  std::string out;
+  std::string junit;
+  std::string system = "target";
+  std::string chap;
+  Settings settings;
+};
+
+int usage(const std::string& line) {
+  fmt::print(stderr, "tsih-conform: {}\n", line);
+  return kExitUsage;
+}
+
+std::string shell_quoted(const std::string& word) {
+  static constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=%@,[]+";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
+  std::string quoted = "'";
+  for (char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+// The command that runs this again. A secret is not written down: what is shown asks for it.
+std::string command_line(const Arguments& arguments, const std::string& only) {
+  std::string line = "tsih conform " + shell_quoted(arguments.settings.url.text);
+  if (!only.empty()) {
+    line += " --only " + shell_quoted(only);
+  } else {
+    for (const std::string& glob : arguments.only) line += " --only " + shell_quoted(glob);
+  }
+  if (arguments.system != "target") line += " --system " + shell_quoted(arguments.system);
+  if (!arguments.settings.user.empty())
+    line += " --chap " + shell_quoted(arguments.settings.user) + ":SECRET";
+  if (arguments.settings.read_only) line += " --read-only";
+  if (arguments.strict) line += " --strict";
+  if (arguments.settings.initiator_name != Settings{}.initiator_name)
+    line += " --initiator " + shell_quoted(arguments.settings.initiator_name);
+  if (arguments.settings.timeout_ms != Settings{}.timeout_ms)
+    line += fmt::format(" --timeout-ms {}", arguments.settings.timeout_ms);
+  return line + fmt::format(" --seed {}", arguments.settings.seed);
+}
+
+fmt::text_style style_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::pass:
+      return fg(fmt::terminal_color::green);
+    case Verdict::violation:
+      return fg(fmt::terminal_color::red) | fmt::emphasis::bold;
+    case Verdict::error:
+      return fg(fmt::terminal_color::magenta) | fmt::emphasis::bold;
+    case Verdict::warning:
+      return fg(fmt::terminal_color::yellow);
+    default:
+      return fg(fmt::terminal_color::cyan);
+  }
+}
+
+void print_result(const CaseResult& result, bool colour) {
+  std::string clauses;
+  for (const Finding& finding : result.findings)
+    clauses += (clauses.empty() ? "" : " ") + finding.clause;
+  const std::string verdict = fmt::format("{:<12}", name(result.verdict));
+  fmt::print("{} {:<46} {} {:.1f} ms\n",
+             colour ? fmt::format(style_of(result.verdict), "{}", verdict) : verdict, result.name,
+             clauses, result.duration_ms);
+  if (result.verdict != Verdict::pass) {
+    std::set<std::string> said;
+    for (const Finding& finding : result.findings)
+      if (finding.verdict == result.verdict && said.insert(finding.message).second)
+        fmt::print("             {}: {}\n", finding.clause, finding.message);
+  }
+  std::fflush(stdout);
+}
+
+int list_cases(const std::vector<CaseEntry>& cases) {
+  for (const CaseEntry& entry : cases) {
+    std::string clauses;
+    for (const Requirement& requirement : entry.facts.requirements)
+      clauses += " " + requirement.clause;
+    fmt::print("{}{}\n    {}{}\n", entry.name, clauses, entry.description,
+               entry.facts.writes ? " (writes to the LUN)" : "");
+  }
+  return kExitKept;
+}
+
+// The cases of --only in their order, or one line that says what would have matched.
+std::vector<CaseEntry> choose(const std::vector<CaseEntry>& cases, const Arguments& arguments,
+                              std::string& wrong) {
+  if (arguments.only.empty()) return cases;
+  std::set<std::string> chosen;
+  for (const std::string& glob : arguments.only) {
+    bool hit = false;
+    for (const CaseEntry& entry : cases)
+      if (matches(glob, entry.name)) hit = chosen.insert(entry.name).second || true;
+    if (!hit)
+      wrong = fmt::format(
+          "--only \"{}\" matches none of the {} cases; tsih conform --list shows "
+          "them, 'login.*' is a glob that matches some",
+          glob, cases.size());
+  }
+  std::vector<CaseEntry> result;
+  for (const CaseEntry& entry : cases)
+    if (chosen.contains(entry.name)) result.push_back(entry);
+  return result;
+}
+
+int summary(const Arguments& arguments, const std::vector<CaseResult>& results,
+            const std::string& refused, const std::filesystem::path& folder) {
+  std::map<Verdict, int> counts;
+  const CaseResult* to_rerun = nullptr;
+  for (const CaseResult& result : results) {
+    ++counts[result.verdict];
+    const bool failed = result.verdict == Verdict::violation || result.verdict == Verdict::error ||
+                        (result.verdict == Verdict::warning && arguments.strict);
+    if (failed && !to_rerun) to_rerun = &result;
+  }
+  fmt::print("\n{} cases:", results.size());
+  for (Verdict verdict : {Verdict::pass, Verdict::violation, Verdict::warning, Verdict::unsupported,
+                          Verdict::inconclusive, Verdict::error})
+    if (counts[verdict]) fmt::print(" {} {}", counts[verdict], name(verdict));
+  fmt::print("\nfindings: {}\n", folder.string());
+  if (to_rerun) fmt::print("one of them again: {}\n", command_line(arguments, to_rerun->name));
+  if (counts[Verdict::violation] || (arguments.strict && counts[Verdict::warning]))
+    return kExitViolated;
+  if (!refused.empty()) {
+    std::fflush(stdout);
+    fmt::print(stderr, "tsih-conform: {}: {}\n", arguments.settings.url.text, refused);
+    return kExitNotReached;
+  }
+  return counts[Verdict::error] ? kExitViolated : kExitKept;
+}
+
+// What a login that failed at the first look most likely means, and the way out.
+std::string advice(const std::string& why) {
+  if (why.find("0x0201") != std::string::npos)
+    return why + " (authentication failure): give --chap USER:SECRET";
+  if (why.find("0x0202") != std::string::npos)
+    return why + " (not authorized): allow the initiator's name, or give one with --initiator NAME";
+  if (why.find("0x0203") != std::string::npos)
+    return why + " (not found): look at the target's name in the URL";
+  if (why.find("no connection") != std::string::npos)
+    return why + "; is the target up, and the port right?";
+  return why;
+}
+
+int run(Arguments& arguments, const tsih::catalogue::Catalogue& catalogue,
+        const std::vector<CaseEntry>& all) {
+  std::string wrong;
+  const std::vector<CaseEntry> cases = choose(all, arguments, wrong);
+  if (!wrong.empty()) return usage(wrong);
+  const bool colour = isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR");
+  RunOptions options{.settings = arguments.settings,
+                     .probe = {},
+                     .refused = {},
+                     .catalogue = &catalogue,
+                     .on_result = {}};
+  try {
+    options.probe = look_at_target(arguments.settings);
+  } catch (const Inconclusive& inconclusive) {
+    options.refused = advice(inconclusive.why);
+  }
+  if (arguments.out.empty())
+    arguments.out = fmt::format("build/runs/{}-conform-{}", utc_now(true), arguments.system);
+  RunFolder folder(arguments.out, arguments.system, arguments.settings.url.text,
+                   command_line(arguments, {}), arguments.settings.seed);
+  write_case_list(folder.path(), all);
+  options.on_result = [&](const CaseResult& result) {
+    folder.add(result);
+    if (options.refused.empty()) print_result(result, colour);
+  };
+  const auto results = run_cases(cases, options);
+  const int status = summary(arguments, results, options.refused, folder.path());
+  folder.finish(status);
+  if (!arguments.junit.empty()) write_junit(arguments.junit, arguments.system, results);
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App app{"Judges an iSCSI target at any address by RFC 3720, clause by clause."};
+  app.name("tsih conform");
+  app.add_option("URL", arguments.url, "iscsi://ADDR:PORT/IQN/LUN");
+  app.add_option("--only", arguments.only, "cases whose names match this glob; may be repeated");
+  app.add_flag("--list", arguments.list, "show the cases and run nothing");
+  app.add_flag("--strict", arguments.strict, "a violated SHOULD fails the run too");
+  app.add_flag("--check-cases", arguments.check,
+               "compare the cases with the catalogue and run nothing");
+  app.add_option("--out", arguments.out, "run folder (build/runs/<utc>-conform-<system>)");
+  app.add_option("--junit", arguments.junit, "write JUnit XML here as well");
+  app.add_option("--system", arguments.system, "what the target is called in findings");
+  app.add_option("--chap", arguments.chap, "USER:SECRET of one-way CHAP");
+  app.add_option("--initiator", arguments.settings.initiator_name, "the initiator's name");
+  app.add_option("--seed", arguments.settings.seed, "replays tags, sequence numbers and data");
+  app.add_option("--timeout-ms", arguments.settings.timeout_ms, "longest wait for an answer")
+      ->check(CLI::Range(10, 60'000));
+  app.add_flag("--read-only", arguments.settings.read_only, "leave out cases that write");
+  app.footer("Exit: 0 nothing violated, 1 a MUST violated, 2 usage, 3 target not reached.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    return usage(fmt::format("{}; tsih conform --help shows the options", error.what()));
+  }
+  const auto catalogue = tsih::catalogue::Catalogue::load(tsih::catalogue::built_in_sources());
+  if (!catalogue) return usage("the catalogue is broken: " + catalogue.error());
+  const std::vector<CaseEntry> cases = all_cases();
+  const auto wrong = check_cases(cases, *catalogue);
+  for (const std::string& line : wrong) fmt::print(stderr, "tsih-conform: {}\n", line);
+  if (!wrong.empty()) return kExitUsage;
+  if (arguments.check) return kExitKept;
+  if (arguments.list) return list_cases(cases);
+
+  const auto url = parse_target_url(arguments.url);
+  if (!url) return usage(url.error());
+  arguments.settings.url = *url;
+  arguments.settings.user = url->user;
+  arguments.settings.secret = url->secret;
+  if (!arguments.chap.empty()) {
+    const auto colon = arguments.chap.find(':');
+    if (colon == std::string::npos || colon == 0) return usage("--chap expects USER:SECRET");
+    arguments.settings.user = arguments.chap.substr(0, colon);
+    arguments.settings.secret = arguments.chap.substr(colon + 1);
+  }
+  try {
+    return run(arguments, *catalogue, cases);
+  } catch (const std::exception& error) {
+    return usage(error.what());
+  }
+}

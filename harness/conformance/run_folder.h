@@ -1,0 +1,62 @@
+// What a run leaves behind: run.json, findings.jsonl and one ladder a case, as
+// harness/driver/RUN_FOLDER.md describes. Findings are written as they are made.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "harness/conformance/judgement.h"
+
+namespace tsih::conformance {
+
+struct Finding {
+  std::string clause;
+  Verdict verdict = Verdict::error;
+  std::string message;
+  std::size_t line = 0;  ///< of the case's ladder; 0 = no evidence
+};
+
+/// A case with everything that came of it.
+struct CaseResult {
+  std::string name;
+  std::string description;
+  Verdict verdict = Verdict::error;  ///< the gravest of its findings
+  std::vector<Finding> findings;
+  std::vector<std::string> ladder;
+  double duration_ms = 0;
+};
+
+class RunFolder {
+ public:
+  /// Makes the folder. Throws std::filesystem::filesystem_error or std::runtime_error with the
+  /// path.
+  RunFolder(std::filesystem::path folder, std::string system, std::string url, std::string command,
+            std::uint64_t seed);
+
+  void add(const CaseResult& result);
+  void finish(int exit_status);
+  const std::filesystem::path& path() const { return folder_; }
+
+ private:
+  void write_run_json(int exit_status, bool ended);
+
+  std::filesystem::path folder_;
+  std::string system_;
+  std::string url_;
+  std::string command_;
+  std::uint64_t seed_;
+  std::string started_;
+  std::ofstream findings_;
+};
+
+/// JUnit's XML, which CI systems read. Throws std::runtime_error when the file cannot be written.
+void write_junit(const std::filesystem::path& file, const std::string& system,
+                 const std::vector<CaseResult>& results);
+
+/// 20260301T101500Z when compact, else 2026-03-01T10:15:00Z.
+std::string utc_now(bool compact);
+
+}  // namespace tsih::conformance
