@@ -14,13 +14,14 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <mutex>
 
 namespace tsihd::backstore {
 namespace {
 
-/// What the loop's thread copies out of the page cache itself; a longer read would hold up the
+/// What the loop's thread copies to and from the page cache itself; a longer copy would hold up the
 /// other connections for more than a fraction of a millisecond.
-constexpr std::size_t kMaxInlineReadBytes = 1u << 20;
+constexpr std::size_t kMaxInlineBytes = 1u << 20;
 
 /// O_DIRECT wants memory aligned to the device's logical block, 4096 at most.
 constexpr std::size_t kDirectAlignment = 4096;
@@ -77,6 +78,8 @@ FileDisk::FileDisk(IoPool& pool, Fd fd, FileDiskOptions options)
       fd_(std::move(fd)),
       options_(std::move(options)),
       cached_reads_(!options_.direct),
+      end_bytes_(options_.geometry.size_bytes),
+      cached_writes_(!options_.direct && !options_.write_through),
       reads_(run_reads, this, kReadBatches, options_.direct ? kDirectBatchIos : kReadBatchIos),
       writes_(run_writes, this, options_.direct ? kDirectWriteBatches : 1,
               options_.direct ? kDirectBatchIos : kBufferedWriteBatchIos),
@@ -88,9 +91,10 @@ void FileDisk::submit(Io& io) {
   io.error = 0;
   switch (io.op) {
     case Op::read:
-      if (read_from_cache(io)) return io.done(io);
+      if (copy_in_memory(io) || read_from_cache(io)) return io.done(io);
       return pool_.submit(reads_, io);
     case Op::write:
+      if (copy_in_memory(io) || write_to_cache(io)) return io.done(io);
       return pool_.submit(writes_, io);
     case Op::flush:
     case Op::discard:
@@ -102,12 +106,31 @@ void FileDisk::submit(Io& io) {
 /// True when the page cache held all of it. RWF_NOWAIT never waits for a disk: what it does not
 /// find it leaves to the pool, which reads the whole again.
 bool FileDisk::read_from_cache(Io& io) {
-  if (!cached_reads_ || io.data.size() > kMaxInlineReadBytes) return false;
+  if (!cached_reads_ || io.data.size() > kMaxInlineBytes) return false;
   const iovec piece{io.data.data(), io.data.size()};
   const ssize_t got =
       ::preadv2(fd_.get(), &piece, 1, static_cast<off_t>(io.offset_bytes), RWF_NOWAIT);
   if (got < 0 && errno == EOPNOTSUPP) cached_reads_ = false;
   return got == static_cast<ssize_t>(io.data.size());
+}
+
+/// True when the page cache took all of it without waiting (XFS, btrfs; ext4 cannot say and leaves
+/// every write to the pool). What it took of a part is written again with the whole.
+bool FileDisk::write_to_cache(Io& io) {
+  if (!cached_writes_ || io.force_unit_access || io.data.size() > kMaxInlineBytes) return false;
+  const iovec piece{io.data.data(), io.data.size()};
+  const ssize_t put =
+      ::pwritev2(fd_.get(), &piece, 1, static_cast<off_t>(io.offset_bytes), RWF_NOWAIT);
+  if (put < 0 && errno == EOPNOTSUPP) cached_writes_ = false;
+  return put == static_cast<ssize_t>(io.data.size());
+}
+
+/// True when it is done, with or without an error. tmpfs knows no RWF_NOWAIT, for it has nothing to
+/// wait for; nor is there a medium that a force_unit_access could reach.
+bool FileDisk::copy_in_memory(Io& io) {
+  if (!options_.in_memory || io.data.size() > kMaxInlineBytes) return false;
+  io.error = transfer(io.op == Op::write, io.data, io.offset_bytes, 0);
+  return true;
 }
 
 int FileDisk::transfer(bool write, std::span<std::byte> data, std::uint64_t offset_bytes,
@@ -126,6 +149,12 @@ int FileDisk::transfer(bool write, std::span<std::byte> data, std::uint64_t offs
   return 0;
 }
 
+int FileDisk::write_inside(std::span<std::byte> data, std::uint64_t offset_bytes, int flags) const {
+  const std::shared_lock lock(end_mutex_);
+  if (offset_bytes + data.size() > end_bytes_) return EIO;
+  return transfer(true, data, offset_bytes, flags);
+}
+
 int FileDisk::transfer_bounced(bool write, std::span<std::byte> data, std::uint64_t offset_bytes,
                                int flags) const {
   std::byte* bounce = bounce_buffer();
@@ -133,7 +162,10 @@ int FileDisk::transfer_bounced(bool write, std::span<std::byte> data, std::uint6
   while (!data.empty()) {
     const std::size_t bytes = std::min(data.size(), kBounceBytes);
     if (write) std::memcpy(bounce, data.data(), bytes);
-    if (const int error = transfer(write, {bounce, bytes}, offset_bytes, flags)) return error;
+    const std::span<std::byte> piece(bounce, bytes);
+    if (const int error = write ? write_inside(piece, offset_bytes, flags)
+                                : transfer(false, piece, offset_bytes, flags))
+      return error;
     if (!write) std::memcpy(data.data(), bounce, bytes);
     data = data.subspan(bytes);
     offset_bytes += bytes;
@@ -158,7 +190,7 @@ void FileDisk::run_writes(void* self, Io* batch) {
     const int flags = io->force_unit_access && !write_through ? RWF_DSYNC : 0;
     io->error = disk.options_.direct && !aligned(io->data)
                     ? disk.transfer_bounced(true, io->data, io->offset_bytes, flags)
-                    : disk.transfer(true, io->data, io->offset_bytes, flags);
+                    : disk.write_inside(io->data, io->offset_bytes, flags);
   }
   if (!write_through || ::fdatasync(disk.fd_.get()) == 0) return;
   const int sync_error = errno;
@@ -206,7 +238,7 @@ int FileDisk::write_zero_pages(std::uint64_t offset_bytes, std::uint64_t length_
   while (length_bytes > 0) {
     const auto bytes =
         static_cast<std::size_t>(std::min<std::uint64_t>(length_bytes, kZeroes.size()));
-    if (const int error = transfer(true, {zeroes, bytes}, offset_bytes, 0)) return error;
+    if (const int error = write_inside({zeroes, bytes}, offset_bytes, 0)) return error;
     offset_bytes += bytes;
     length_bytes -= bytes;
   }
@@ -218,7 +250,8 @@ Result<bool> FileDisk::refresh_size() {
       size_of(fd_.get(), options_.block_device, options_.path, options_.geometry.block_size_bytes);
   if (!size) return std::unexpected(size.error());
   if (*size == options_.geometry.size_bytes) return false;
-  options_.geometry.size_bytes = *size;
+  const std::unique_lock lock(end_mutex_);
+  options_.geometry.size_bytes = end_bytes_ = *size;
   return true;
 }
 
@@ -234,10 +267,11 @@ Result<void> FileDisk::resize(std::uint64_t size_bytes) {
   if (size_bytes == 0 || size_bytes % block != 0)
     return fail(fmt::format("{}: cannot resize to {} bytes: expected a multiple of {} above 0",
                             options_.path, size_bytes, block));
+  const std::unique_lock lock(end_mutex_);
   if (size_bytes > INT64_MAX || ::ftruncate(fd_.get(), static_cast<off_t>(size_bytes)) != 0)
     return fail(fmt::format("{}: cannot resize to {} bytes: {}", options_.path, size_bytes,
                             size_bytes > INT64_MAX ? "too large" : std::strerror(errno)));
-  options_.geometry.size_bytes = size_bytes;
+  options_.geometry.size_bytes = end_bytes_ = size_bytes;
   return {};
 }
 

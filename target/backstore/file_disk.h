@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
 
@@ -30,6 +31,7 @@ struct FileDiskOptions {
   bool block_device = false;
   bool direct = false;         ///< the descriptor was opened with O_DIRECT
   bool write_through = false;  ///< every write is durable before it completes
+  bool in_memory = false;      ///< on tmpfs: a transfer is a copy and waits for no disk
   Geometry geometry;
 };
 
@@ -52,12 +54,15 @@ class FileDisk final : public Backstore {
 
  private:
   bool read_from_cache(Io& io);
+  bool write_to_cache(Io& io);
+  bool copy_in_memory(Io& io);
   // On a thread of the pool. They touch fd_, options_ (but for geometry.size_bytes) and the Io
   // only.
   static void run_reads(void* self, Io* batch);
   static void run_writes(void* self, Io* batch);
   static void run_others(void* self, Io* batch);
   int transfer(bool write, std::span<std::byte> data, std::uint64_t offset_bytes, int flags) const;
+  int write_inside(std::span<std::byte> data, std::uint64_t offset_bytes, int flags) const;
   int transfer_bounced(bool write, std::span<std::byte> data, std::uint64_t offset_bytes,
                        int flags) const;
   int write_zeroes(const Io& io) const;
@@ -68,6 +73,11 @@ class FileDisk final : public Backstore {
   Fd fd_;
   FileDiskOptions options_;
   bool cached_reads_;
+  /// A write that was under way while the file shrank must not make it grow again: writers hold
+  /// the mutex shared while they write below end_bytes_, resize() holds it alone.
+  mutable std::shared_mutex end_mutex_;
+  std::uint64_t end_bytes_;
+  bool cached_writes_;
   IoLane reads_;
   IoLane writes_;
   IoLane others_;

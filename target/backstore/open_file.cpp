@@ -1,8 +1,10 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -60,6 +62,12 @@ void describe_block_device(int fd, const struct stat& info, Geometry& geometry) 
 bool can_punch_holes(int fd, off_t size_bytes) {
   return ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                      (size_bytes / kPageBytes + 1) * kPageBytes, kPageBytes) == 0;
+}
+
+bool is_on_tmpfs(int fd) {
+  struct statfs filesystem {};
+  return ::fstatfs(fd, &filesystem) == 0 &&
+         (filesystem.f_type == TMPFS_MAGIC || filesystem.f_type == RAMFS_MAGIC);
 }
 
 void describe_regular_file(int fd, const struct stat& info, Geometry& geometry) {
@@ -150,6 +158,7 @@ Result<std::unique_ptr<Backstore>> open_fileio(IoPool& pool, const FileioOptions
                        .block_device = S_ISBLK(info->st_mode),
                        .direct = false,
                        .write_through = !options.write_back,
+                       .in_memory = S_ISREG(info->st_mode) && is_on_tmpfs(fd.get()),
                        .geometry = {}};
   disk.geometry.block_size_bytes = options.block_size_bytes;
   disk.geometry.read_only = options.read_only;
@@ -189,6 +198,7 @@ Result<std::unique_ptr<Backstore>> open_block(IoPool& pool, const BlockOptions& 
                        .block_device = true,
                        .direct = direct,
                        .write_through = false,
+                       .in_memory = false,
                        .geometry = {}};
   disk.geometry.block_size_bytes = static_cast<std::uint32_t>(block_size);
   disk.geometry.read_only = options.read_only;

@@ -120,6 +120,8 @@ BOOST_DATA_TEST_CASE_F(Fixture, beyond_the_end_is_an_error_and_the_disk_stays_up
   auto disk = open(kind);
   std::vector<std::byte> data(8192);
   BOOST_TEST(run(*disk, Op::read, kMiB - 4096, data) == EIO);
+  BOOST_TEST(run(*disk, Op::write, kMiB - 4096, data) == EIO);
+  BOOST_TEST(!disk->refresh_size().value());
   BOOST_TEST(run(*disk, Op::read, kMiB - 8192, data) == 0);
 }
 
@@ -149,6 +151,22 @@ BOOST_FIXTURE_TEST_CASE(a_file_that_changes_outside_is_noticed, Fixture) {
   BOOST_TEST(disk->geometry().size_bytes == 3 * kMiB);  // whole blocks only
   std::filesystem::resize_file(folder.file("disk"), kMiB / 2);
   BOOST_TEST(disk->refresh_size().value());
+  BOOST_TEST(disk->geometry().size_bytes == kMiB / 2);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_write_that_was_queued_when_the_file_shrank_does_not_grow_it, Fixture) {
+  auto disk = open("write_back");
+  auto data = filled(4096, 1);
+  Io io;
+  io.op = Op::write;
+  io.offset_bytes = kMiB - 4096;
+  io.data = data;
+  io.done = [](Io&) {};
+  disk->submit(io);  // waits for the flush
+  BOOST_TEST(disk->resize(kMiB / 2).has_value());
+  pool->wait_idle();
+  BOOST_TEST(io.error == EIO);
+  BOOST_TEST(!disk->refresh_size().value());
   BOOST_TEST(disk->geometry().size_bytes == kMiB / 2);
 }
 
