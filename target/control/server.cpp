@@ -42,6 +42,7 @@ class Client : public std::enable_shared_from_this<Client> {
     std::string line;
     switch (lines_.next(line)) {
       case LineReader::State::line:
+        subject_.service.advance(Clock::now());  // ages and holds are those of this moment
         return write(execute(subject_, line) + "\n", true);
       case LineReader::State::too_long:
         return write(std::string(kTooLong), false);
