@@ -1,0 +1,133 @@
+#include "harness/lab/disks.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "harness/lab/arguments.h"
+#include "harness/lab/failure.h"
+#include "harness/lab/limits.h"
+
+namespace tsih::lab {
+using Json = nlohmann::json;
+
+namespace {
+
+[[noreturn]] void refuse_path(const std::string& path, const char* what) {
+  throw Failure("host", fmt::format("disk {}: {}: {}", path, what, std::strerror(errno)));
+}
+
+void make_sparse(const std::string& path, std::uint64_t size_bytes) {
+  const int file = ::open(path.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0644);
+  if (file < 0) refuse_path(path, "cannot make it");
+  const bool sized = ::ftruncate(file, static_cast<off_t>(size_bytes)) == 0;
+  ::close(file);
+  if (!sized) refuse_path(path, "cannot size it");
+}
+
+std::uint64_t size_of(const std::string& path, bool read_only) {
+  const int file = ::open(path.c_str(), (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+  if (file < 0) refuse_path(path, "cannot open it");
+  struct stat about = {};
+  std::uint64_t size_bytes = 0;
+  if (::fstat(file, &about) == 0 && S_ISBLK(about.st_mode))
+    ::ioctl(file, BLKGETSIZE64, &size_bytes);
+  else
+    size_bytes = static_cast<std::uint64_t>(about.st_size);
+  ::close(file);
+  return size_bytes;
+}
+
+}  // namespace
+
+void check_disk_size(std::uint64_t size_bytes) {
+  if (size_bytes < 512 || size_bytes % 512 != 0 || size_bytes > limits::disk_max_bytes)
+    throw Failure("bad_request",
+                  fmt::format("size_bytes must be a multiple of 512, at most {}; {} came",
+                              limits::disk_max_bytes, size_bytes));
+}
+
+Disk make_disk(const Json& wanted, const std::string& directory) {
+  Arguments arguments(wanted, "disk");
+  Disk disk;
+  disk.name = arguments.identifier("name", limits::disk_name_chars);
+  disk.bus = arguments.choice("bus", {"virtio-blk", "virtio-scsi"}) == "virtio-blk"
+                 ? DiskBus::virtio_blk
+                 : DiskBus::virtio_scsi;
+  disk.cache =
+      arguments.choice("cache", {"writeback", "none", "writethrough", "directsync", "unsafe"});
+  disk.format = arguments.choice("format", {"raw", "qcow2"});
+  disk.read_only = arguments.flag("read_only", false);
+  const auto path = arguments.optional_text("path");
+  const auto size_bytes = arguments.integer("size_bytes", 0, limits::disk_max_bytes, 0);
+  arguments.finish();
+  if (path.has_value() == (size_bytes != 0))
+    throw Failure("bad_request",
+                  fmt::format("disk {}: either 'path' or 'size_bytes' is needed", disk.name));
+  if (path) {
+    if (path->empty() || path->front() != '/')
+      throw Failure("bad_request",
+                    fmt::format("disk {}: 'path' must be absolute; {} came", disk.name, *path));
+    disk.path = *path;
+    disk.size_bytes = size_of(disk.path, disk.read_only);
+  } else {
+    check_disk_size(size_bytes);
+    if (disk.format != "raw")
+      throw Failure("bad_request", fmt::format("disk {}: an empty disk is raw", disk.name));
+    disk.path = fmt::format("{}/{}.raw", directory, disk.name);
+    disk.size_bytes = size_bytes;
+    make_sparse(disk.path, size_bytes);
+  }
+  return disk;
+}
+
+Json blockdev_of(const Disk& disk) {
+  const bool direct = disk.cache == "none" || disk.cache == "directsync";
+  struct stat about = {};
+  const bool is_device = ::stat(disk.path.c_str(), &about) == 0 && S_ISBLK(about.st_mode);
+  Json file = {{"driver", is_device ? "host_device" : "file"}, {"filename", disk.path}};
+  if (!disk.read_only && !is_device) file["discard"] = "unmap";
+  Json cache = {{"direct", direct}, {"no-flush", disk.cache == "unsafe"}};
+  file["cache"] = cache;
+  Json node = {{"driver", disk.format},
+               {"node-name", disk.node()},
+               {"read-only", disk.read_only},
+               {"cache", cache},
+               {"file", std::move(file)}};
+  if (!disk.read_only) node["discard"] = "unmap";
+  return node;
+}
+
+Json device_of(const Disk& disk) {
+  const bool write_cache = disk.cache != "writethrough" && disk.cache != "directsync";
+  Json device = {{"drive", disk.node()},
+                 {"id", disk.device_id()},
+                 {"serial", disk.name},
+                 {"write-cache", write_cache ? "on" : "off"}};
+  if (disk.bus == DiskBus::virtio_blk) {
+    device["driver"] = "virtio-blk-pci";
+  } else {
+    device["driver"] = "scsi-hd";
+    device["bus"] = "scsi0.0";
+  }
+  return device;
+}
+
+Json describe(const Disk& disk) {
+  return {{"name", disk.name},
+          {"path", disk.path},
+          {"size_bytes", disk.size_bytes},
+          {"bus", disk.bus == DiskBus::virtio_blk ? "virtio-blk" : "virtio-scsi"},
+          {"cache", disk.cache},
+          {"read_only", disk.read_only},
+          {"device", "/dev/tsih/" + disk.name}};
+}
+
+}  // namespace tsih::lab
