@@ -27,6 +27,7 @@ void or_write(Task& task);
 // provisioning.cpp
 void unmap(Task& task);
 void write_same(Task& task);
+void get_lba_status(Task& task);
 // medium.cpp
 void read_capacity_10(Task& task);
 void read_capacity_16(Task& task);

@@ -109,6 +109,8 @@ constexpr Operation kOperations[] = {
      {0xff, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
     {0x9e, 0x10, "READ CAPACITY(16)", Access::always, kReportsAttention, false, read_capacity_16,
      {0x1f, 0, 0, 0, 0, 0, 0, 0, 0, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0x9e, 0x12, "GET LBA STATUS", Access::read, kReportsAttention, kDiscard, get_lba_status,
+     {0x1f, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
     {0xa0, kNone, "REPORT LUNS", Access::always, kHidesAttention, false, report_luns,
      {0, kFf, 0, 0, 0, kFf, kFf, kFf, kFf, 0, kCtl}},
     {0xa3, 0x0c, "REPORT SUPPORTED OPERATION CODES", Access::read, kReportsAttention, false,

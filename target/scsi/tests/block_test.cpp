@@ -95,6 +95,18 @@ BOOST_AUTO_TEST_CASE(capacity) {
   BOOST_TEST((sixteen[14] == std::byte{0xc0}));
 }
 
+// Red when a unit that sets LBPME cannot be asked, or its answer does not reach to the end.
+BOOST_AUTO_TEST_CASE(lba_status_covers_the_rest_of_the_disk) {
+  const Bytes status = a->send(cdb16(0x9e, 7, 64, 0x12)).data();
+  BOOST_TEST(status.size() == 24u);
+  BOOST_TEST(get32(&status[0]) == 20u);
+  BOOST_TEST(get64(&status[8]) == 7u);
+  BOOST_TEST(get32(&status[16]) == kBlocks - 7);
+  BOOST_TEST((status[20] == std::byte{0}));
+  BOOST_TEST(a->send(cdb16(0x9e, kBlocks, 64, 0x12)).failed(0x5, 0x2100));
+  BOOST_TEST(a->send(cdb16(0x9e, 0, 8, 0x12)).data().size() == 8u);
+}
+
 BOOST_AUTO_TEST_CASE(growth_and_shrinkage_are_told_to_everyone) {
   BOOST_TEST(unit->resize(2 * kSizeBytes).has_value());
   for (Initiator* it : {a.get(), b.get()}) {
