@@ -118,6 +118,7 @@ bool FileDisk::read_from_cache(Io& io) {
 /// every write to the pool). What it took of a part is written again with the whole.
 bool FileDisk::write_to_cache(Io& io) {
   if (!cached_writes_ || io.force_unit_access || io.data.size() > kMaxInlineBytes) return false;
+  if (io.offset_bytes + io.data.size() > end_bytes_) return false;
   const iovec piece{io.data.data(), io.data.size()};
   const ssize_t put =
       ::pwritev2(fd_.get(), &piece, 1, static_cast<off_t>(io.offset_bytes), RWF_NOWAIT);
@@ -129,7 +130,8 @@ bool FileDisk::write_to_cache(Io& io) {
 /// wait for; nor is there a medium that a force_unit_access could reach.
 bool FileDisk::copy_in_memory(Io& io) {
   if (!options_.in_memory || io.data.size() > kMaxInlineBytes) return false;
-  io.error = transfer(io.op == Op::write, io.data, io.offset_bytes, 0);
+  io.error = io.op == Op::write ? write_inside(io.data, io.offset_bytes, 0)
+                                : transfer(false, io.data, io.offset_bytes, 0);
   return true;
 }
 

@@ -145,7 +145,7 @@ void block_limits(const Task& task, Bytes& page) {
   put16(&page[6], geometry.physical_block_bytes / block);  // optimal granularity
   put32(&page[8], kMaxTransferBytes / block);
   put32(&page[12], kMaxTransferBytes / block);  // optimal transfer length
-  put64(&page[36], kMaxWriteSameBytes / block);
+  put64(&page[36], kMaxWriteSameBlocks);
   if (!geometry.can_discard) return;
   put32(&page[20], kMaxUnmapBytes / block);
   put32(&page[24], kMaxUnmapDescriptors);

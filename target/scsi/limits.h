@@ -8,10 +8,10 @@ namespace tsihd::scsi {
 
 /// COMPARE AND WRITE, in blocks.
 inline constexpr std::uint8_t kMaxCompareAndWriteBlocks = 128;
-/// WRITE SAME.
-inline constexpr std::uint64_t kMaxWriteSameBytes = 256ull << 20;
+/// WRITE SAME, in blocks: what its ten-byte form can say.
+inline constexpr std::uint32_t kMaxWriteSameBlocks = 0xffff;
 /// UNMAP: all ranges of one command together.
-inline constexpr std::uint64_t kMaxUnmapBytes = 4ull << 30;
+inline constexpr std::uint64_t kMaxUnmapBytes = 512ull << 20;
 inline constexpr std::uint32_t kMaxUnmapDescriptors = 256;
 /// Parameter lists of MODE SELECT.
 inline constexpr std::uint32_t kMaxModeParameterBytes = 1024;

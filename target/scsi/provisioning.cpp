@@ -1,4 +1,4 @@
-// Thin provisioning: UNMAP and WRITE SAME.
+// Thin provisioning: UNMAP, WRITE SAME, GET LBA STATUS.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -111,12 +111,12 @@ void write_same(Task& task) {
   const BlockRange range = decode_range(task.cdb());
   const std::uint32_t block = task.server->block_bytes();
   if (!check_range(task, range)) return;
-  if (range.blocks == 0 || range.blocks * block > kMaxWriteSameBytes)  // WSNZ
+  if (range.blocks == 0 || range.blocks > kMaxWriteSameBlocks)  // WSNZ
     return task.fail(sense::kInvalidFieldInCdb);
   task.lba = range.lba;
   task.blocks = range.blocks;
   if (no_data) return task.when_enabled(write_same_now);
-  if (task.command->expected_data_out_bytes < block) return task.fail(sense::kInvalidFieldInCdb);
+  if (task.command->expected_data_out_bytes != block) return task.fail(sense::kInvalidFieldInCdb);
   task.want_data_out(block, [](Task& it) { it.when_enabled(write_same_now); });
 }
 

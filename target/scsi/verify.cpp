@@ -131,12 +131,12 @@ void compare_and_write(Task& task) {
   const BlockRange range{get64(task.cdb() + 2), task.cdb()[13]};
   if (range.blocks > kMaxCompareAndWriteBlocks) return task.fail(sense::invalid_cdb_field(13));
   if (!check_range(task, range)) return;
-  if (range.blocks == 0) return task.good();
   task.lba = range.lba;
   task.blocks = range.blocks;
   const std::uint64_t bytes = 2 * total_bytes(task);
-  // Half a comparison or half an exchange is neither.
-  if (task.command->expected_data_out_bytes < bytes) return task.fail(sense::kInvalidFieldInCdb);
+  // Half a comparison or half an exchange is neither; with more it is unclear which half is which.
+  if (task.command->expected_data_out_bytes != bytes) return task.fail(sense::kInvalidFieldInCdb);
+  if (bytes == 0) return task.good();
   task.want_data_out(static_cast<std::uint32_t>(bytes),
                      [](Task& it) { it.when_alone(exchange_read); });
 }

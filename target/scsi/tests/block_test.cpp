@@ -163,6 +163,7 @@ BOOST_AUTO_TEST_CASE(compare_and_write_is_all_or_nothing) {
   BOOST_TEST(a->send(cdb, Bytes(1024)).failed(0x5, 0x2400));
   cdb[13] = 0;
   BOOST_TEST(a->send(cdb).good());
+  BOOST_TEST(a->send(cdb, exchange).failed(0x5, 0x2400));
 }
 
 BOOST_AUTO_TEST_CASE(or_write_merges) {
@@ -186,6 +187,7 @@ BOOST_AUTO_TEST_CASE(write_same_in_its_forms) {
   BOOST_TEST(a->send(cdb16(0x93, 0, 0), one).failed(0x5, 0x2400));        // WSNZ
   BOOST_TEST(a->send(cdb16(0x93, 0, 1, 0x10), one).failed(0x5, 0x2400));  // ANCHOR
   BOOST_TEST(a->send(cdb16(0x93, 0, 1), Bytes(100)).failed(0x5, 0x2400));
+  BOOST_TEST(a->send(cdb16(0x93, 0, 1), Bytes(1024)).failed(0x5, 0x2400));
   BOOST_TEST(a->send(cdb16(0x93, kBlocks - 1, 2), one).failed(0x5, 0x2100));
   // A pattern longer than a chunk.
   BOOST_TEST(unit->resize(4 * kSizeBytes).has_value());
