@@ -29,10 +29,11 @@ std::string forward_mac(const GuestSpec& spec) {
 
 std::string kernel_command_line(const GuestSpec& spec, const Machine& machine) {
   // Quiet and without waits: a guest's boot is on the clock of every scenario. A panic ends QEMU
-  // (panic=-1 with -no-reboot), so that the lab hears of it.
+  // (panic=-1 with -no-reboot), so that the lab hears of it. no_timer_check: on a busy host an
+  // emulated timer may come too late for the kernel's test of it, which then panics.
   auto line = fmt::format(
-      "console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on tsc=reliable nowatchdog "
-      "ipv6.disable_ipv6=1 tsih.name={} tsih.initiator={}",
+      "console=ttyS0 quiet panic=-1 no_timer_check mitigations=off random.trust_cpu=on "
+      "tsc=reliable nowatchdog ipv6.disable_ipv6=1 tsih.name={} tsih.initiator={}",
       spec.hostname, spec.initiator_name);
   for (const auto& nic : spec.nics)
     line += fmt::format(" tsih.nic={},{}{}{}", nic.mac, nic.device, nic.address.empty() ? "" : ",",
