@@ -333,10 +333,10 @@ void LoginExchange::Impl::send(std::uint8_t flags, std::string_view text,
 }
 
 LoginState LoginExchange::Impl::reject(const Refusal& refused, std::vector<std::byte>& response) {
-  context.log.warning(
-      "login.refused peer={} initiator={} target={} status={:04x} reason=\"{}\"", context.remote,
-      identity.initiator_name.empty() ? "-" : identity.initiator_name,
-      identity.target == nullptr ? "-" : identity.target->name, refused.status, refused.reason);
+  context.log.warning("login refused initiator={} peer={} target={} status={:04x} reason=\"{}\"",
+                      identity.initiator_name.empty() ? "-" : identity.initiator_name,
+                      context.remote, identity.target == nullptr ? "-" : identity.target->name,
+                      refused.status, refused.reason);
   // Of the answers collected only AuthMethod=Reject says something to an initiator that is refused.
   const std::string_view text = outgoing.ends_with(kAuthMethodReject) ? kAuthMethodReject : "";
   send(0, text, response, refused.status);
