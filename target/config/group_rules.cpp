@@ -80,6 +80,10 @@ constexpr std::array<Honoured<Group>, 14> kGroup{{
      guard_refusal_status},
 }};
 
+constexpr std::array<Inert, 1> kInertTarget{{
+    {"cmd_completion_affinity", "*", "it binds the kernel's completions to processors"},
+}};
+
 constexpr std::array<Inert, 7> kInertGroup{{
     {"cache_dynamic_acls", "0|1",
      "whether the kernel keeps an ACL that it made for a session is not seen by initiators"},
@@ -124,6 +128,7 @@ constexpr std::array<Inert, 6> kInertAcl{{
 
 }  // namespace
 
+std::span<const Inert> inert_target_parameters() { return kInertTarget; }
 std::span<const Honoured<Group>> group_attributes() { return kGroup; }
 std::span<const Inert> inert_group_attributes() { return kInertGroup; }
 std::span<const Honoured<NodeAcl>> acl_attributes() { return kAcl; }

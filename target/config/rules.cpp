@@ -27,7 +27,7 @@ bool is_listed(std::string_view accepted, std::string_view text) {
 
 void check_inert(const Value& value, const Inert& rule) {
   if (rule.accepted == "*") {
-    value.number(0, UINT32_MAX);
+    value.number(INT32_MIN, UINT32_MAX);
     return;
   }
   if (is_listed(rule.accepted, plain(value))) return;

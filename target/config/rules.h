@@ -22,7 +22,8 @@ struct Honoured {
 /// An attribute that does nothing here and may stand at the values listed, which are harmless.
 struct Inert {
   std::string_view name;
-  /// Values that are accepted, separated by '|', LIO's default first; "*" is any whole number.
+  /// Values that are accepted, separated by '|', LIO's default first; "*" is any whole number of
+  /// 32 bits.
   std::string_view accepted;
   /// Why it has no effect. Ends the refusal of any other value too.
   std::string_view why;
@@ -31,6 +32,7 @@ struct Inert {
 std::span<const Honoured<StoragePlan>> storage_attributes();
 std::span<const Inert> inert_storage_attributes();
 std::span<const Inert> inert_alua_group_fields();
+std::span<const Inert> inert_target_parameters();
 std::span<const Honoured<session::PortalGroupAttributes>> group_attributes();
 std::span<const Inert> inert_group_attributes();
 std::span<const Honoured<session::NodeAcl>> acl_attributes();

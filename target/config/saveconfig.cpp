@@ -152,6 +152,7 @@ Result<void> set_group_parameter(PortalGroupPlan& group, const std::string& name
 std::string describe_attributes() {
   std::string text;
   describe(text, "storage_objects[].attributes", storage_attributes(), inert_storage_attributes());
+  describe<TargetPlan>(text, "targets[].parameters", {}, inert_target_parameters());
   describe(text, "targets[].tpgs[].attributes", group_attributes(), inert_group_attributes());
   describe(text, "targets[].tpgs[].parameters", parameters(), inert_parameters());
   describe(text, "targets[].tpgs[].node_acls[].attributes", acl_attributes(),

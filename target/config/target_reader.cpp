@@ -218,9 +218,8 @@ void read_target(const Value& entry, Plan& plan) {
   if (auto list = object.take("tpgs")) {
     for (const Value& group : list->elements(kMaxGroupsOfTarget)) read_group(group, plan, target);
   }
-  for (std::string_view never : {"attributes", "parameters"}) {
-    // configfs has no such groups for a target; an empty one says nothing.
-    if (auto value = object.take(never)) Object(*value).finish("target field");
+  if (auto value = object.take("parameters")) {
+    apply_rules<TargetPlan>(*value, {}, inert_target_parameters(), "target parameter", target);
   }
   object.finish("target field");
   if (!name) return;
