@@ -21,7 +21,7 @@ def disk_is_whole(story, initiator):
     def check(device):
         sha256 = initiator.checked_io(device)
         story.finding(verdict="pass", property="data_integrity",
-                      message=f"2 MiB read back as written, SHA-256 {sha256[:16]}…")
+                      message=f"1 MiB read back as written, SHA-256 {sha256[:16]}…")
 
     return check
 

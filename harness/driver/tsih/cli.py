@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import pathlib
-import subprocess
 import sys
 from typing import Callable
 
@@ -179,10 +178,7 @@ def takes_value(option: str) -> bool:
 
 def check_image() -> None:
     """Says at once what a lab would find out later: there is no guest image."""
-    if os.environ.get("TSIH_IMAGE"):
-        return
-    if subprocess.run([str(paths.ROOT / "images" / "build"), "--print"], capture_output=True,
-                      check=False).returncode:
+    if paths.image() is None:
         raise TsihError("the guest image is not built (or its recipe has changed)", hint="make image")
 
 

@@ -12,10 +12,10 @@ from tsih.targetconfig import Chap
 # decisions in seconds. The kernel's recovery is otherwise as it is shipped.
 QUICK_SETTINGS = {
     "node.session.timeo.replacement_timeout": "5",
-    "node.conn[0].timeo.login_timeout": "5",
+    "node.conn[0].timeo.login_timeout": "15",
     "node.conn[0].timeo.logout_timeout": "5",
     "node.conn[0].timeo.noop_out_interval": "2",
-    "node.conn[0].timeo.noop_out_timeout": "2",
+    "node.conn[0].timeo.noop_out_timeout": "5",
     "node.session.initial_login_retry_max": "1",
     "node.startup": "manual",
     "node.session.scan": "auto",
@@ -146,7 +146,7 @@ class Initiator:
     def size_bytes(self, device: str) -> int:
         return int(self.guest.succeed(f"blockdev --getsize64 {device}"))
 
-    def checked_io(self, device: str, *, size_kib: int = 2048, offset_kib: int = 0) -> str:
+    def checked_io(self, device: str, *, size_kib: int = 1024, offset_kib: int = 0) -> str:
         """Writes random data, drops the caches, reads it back; returns the SHA-256 of both.
 
         Raises CommandFailed when what comes back is not what was written.

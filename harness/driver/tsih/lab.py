@@ -24,7 +24,7 @@ class Lab:
     """
 
     def __init__(self, program: pathlib.Path, run_dir: pathlib.Path, progress: Progress,
-                 guest_bin: pathlib.Path | None = None):
+                 image: pathlib.Path | None = None):
         self.run_dir = run_dir
         self._progress = progress
         self._guests: dict[str, Guest] = {}
@@ -34,7 +34,7 @@ class Lab:
         self._ended: list[dict] = []
         self.story: Story | None = None
         with progress.doing("starting the lab"):
-            self._process = LabProcess(program, run_dir, guest_bin=guest_bin,
+            self._process = LabProcess(program, run_dir, image=image,
                                        on_event=self._on_event)
             self.client = self._process.client
             self.info = self.client.wait_ready()

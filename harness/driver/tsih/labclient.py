@@ -173,7 +173,7 @@ class LabProcess:
         program: pathlib.Path,
         run_dir: pathlib.Path,
         *,
-        guest_bin: pathlib.Path | None = None,
+        image: pathlib.Path | None = None,
         on_event: Callable[[Event], None] = lambda event: None,
     ):
         if not os.access(program, os.X_OK):
@@ -181,8 +181,8 @@ class LabProcess:
         run_dir.mkdir(parents=True, exist_ok=True)
         self._log = run_dir / "lab.log"
         argv = [str(program), "--run-dir", str(run_dir), "--control", "stdio"]
-        if guest_bin:
-            argv += ["--bin", str(guest_bin)]
+        if image:
+            argv += ["--image", str(image)]
         with open(self._log, "wb") as log:
             # A session of its own: Ctrl-C is for the driver, which then ends the lab in order.
             self.process = subprocess.Popen(

@@ -143,7 +143,7 @@ def lab(pytestconfig: pytest.Config, machines: dict[str, dict]) -> Iterator[Lab]
     """The lab with those guests up."""
     state = pytestconfig.stash[STATE]
     run_dir = paths.labs() / state.run_folder().path.name
-    one = Lab(paths.bin_dir() / "tsih-lab", run_dir, state.progress)
+    one = Lab(paths.bin_dir() / "tsih-lab", run_dir, state.progress, image=paths.image())
     state.lab = one
     try:
         state.run_folder().set_accel(one.info.get("accel"))
