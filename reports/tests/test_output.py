@@ -231,6 +231,12 @@ def test_steps_are_placed_on_one_axis():
     assert (story.steps[2].left, story.steps[2].width) == (45.0, 55.0)
 
 
+def test_a_long_command_is_told_by_its_beginning():
+    steps = timeline.build([{"kind": "command", "text": "make\na target"}, {"kind": "command", "text": "ls"},
+                            {"kind": "step", "text": "two\nlines"}], 0).steps
+    assert [(s.text, s.rest) for s in steps] == [("make …", "make\na target"), ("ls", None), ("two\nlines", None)]
+
+
 @pytest.mark.parametrize("name, value, told", [
     ("takeover_ms", 412, ("takeover", "412 ms")), ("takeover_ms", 31500, ("takeover", "31.5 s")),
     ("capacity_bytes", 2 << 30, ("capacity", "2 GiB (2\u202f147\u202f483\u202f648 bytes)")),

@@ -38,6 +38,8 @@ _SEQUENCE = (("ITT", "ITT"), ("TTT", "TTT"), ("ReferencedTaskTag", "of task"), (
              ("DesiredDataTransferLength", "length"))
 _TAGS = ("ITT", "TTT", "ReferencedTaskTag", "SNACKTag")
 _NO_TAG = 0xffffffff
+_DIGESTS = ("header_digest", "data_digest")
+_NO_ADDRESSES = {"initiator": "initiator", "target": "target"}
 _ADDRESS = re.compile(r"(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:]+\]):\d{1,5}")
 
 
@@ -61,6 +63,7 @@ class Row:
     fields: list = field(default_factory=list)  # (label, text)
     text: str = ""
     marked: bool = False  # evidence of a finding
+    line: dict | None = None  # what it was made of
     leads_frame: bool = False  # the first drawn row of its frame: a link to the frame leads here
 
 
@@ -160,7 +163,7 @@ def _lanes(lines: list[dict], hosts: dict, guests: list[dict]) -> tuple[list[str
     names = {str(g.get("address", "")).partition("/")[0]: str(g.get("name")) for g in guests}
     initiators, targets = [], []
     for line in lines:
-        ends = hosts.get(_connection(line), {"initiator": "initiator", "target": "target"})
+        ends = hosts.get(_connection(line), _NO_ADDRESSES)
         if line.get("event") == "note" and _connection(line) not in hosts:
             continue
         for end, known in ((ends["initiator"], initiators), (ends["target"], targets)):
@@ -194,12 +197,10 @@ def _sequence(fields: dict, data_bytes) -> list[tuple[str, str]]:
     return shown
 
 
-def _pdu(line: dict, row: Row) -> None:
-    opcode, fields = line.get("opcode"), line.get("fields")
-    fields = fields if isinstance(fields, dict) else {}
-    row.kind = "pdu"
-    row.name = str(line.get("name") or f"PDU with opcode {opcode}")
-    row.colour = KINDS.get(opcode, "other") if isinstance(opcode, int) else "other"
+def _fill(row: Row) -> None:
+    """The words and fields of a PDU: only what is drawn gets them."""
+    line, opcode = row.line, row.line.get("opcode")
+    fields = line.get("fields") if isinstance(line.get("fields"), dict) else {}
     row.flags = [f for f in _FLAGS if fields.get(f) == 1]
     row.sequence = _sequence(fields, line.get("data_bytes"))
     row.keys = _pairs(line.get("text"))
@@ -207,9 +208,7 @@ def _pdu(line: dict, row: Row) -> None:
     row.text = ladder_words.detail(opcode, fields) or ""
     if row.colour == "login" and "CSG" in fields:
         row.text = f"stage {fields['CSG']}" + (f"→{fields.get('NSG')}" if "T" in row.flags else "")
-    wrong = [k.replace("_", " ") for k in ("header_digest", "data_digest") if line.get(k) == "wrong"]
-    row.text += "".join(f", wrong {k}" for k in wrong)
-    row.alarming = bool(wrong) or row.colour in ("reject", "async", "other")
+    row.text += "".join(f", wrong {k.replace('_', ' ')}" for k in _DIGESTS if line.get(k) == "wrong")
     row.fields = [(k, _text(k, v)) for k, v in fields.items()]
     row.fields += [(label, str(line[k])) for k, label in (
         ("frame", "frame"), ("connection", "connection"), ("data_bytes", "data segment"),
@@ -219,9 +218,9 @@ def _pdu(line: dict, row: Row) -> None:
 def _row(number: int, line: dict, hosts: dict, lanes: dict[str, int]) -> Row:
     event = line.get("event")
     t_ms = _number(line, "t_ms")
-    row = Row("tcp", None if t_ms is None else t_ms / 1000, number)
+    row = Row("tcp", None if t_ms is None else t_ms / 1000, number, line=line)
     row.frame = line.get("frame") if isinstance(line.get("frame"), int) else None
-    ends = hosts.get(_connection(line), {"initiator": "initiator", "target": "target"})
+    ends = hosts.get(_connection(line), _NO_ADDRESSES)
     backwards = line.get("from") == "target"
     row.start = lanes.get(ends["target" if backwards else "initiator"], 0)
     row.end = lanes.get(ends["initiator" if backwards else "target"], row.start)
@@ -234,7 +233,12 @@ def _row(number: int, line: dict, hosts: dict, lanes: dict[str, int]) -> Row:
         row.text = ", ".join(t for t in (f"connection {line.get('connection')}", note) if t)
         row.alarming = "reset" in note.lower() or note == "RST"
     else:
-        _pdu(line, row)
+        opcode = line.get("opcode")
+        row.kind = "pdu"
+        row.name = str(line.get("name") or f"PDU with opcode {opcode}")
+        row.colour = KINDS.get(opcode, "other") if isinstance(opcode, int) else "other"
+        row.alarming = row.colour in ("reject", "async", "other") or \
+            any(line.get(k) == "wrong" for k in _DIGESTS)
     return row
 
 
@@ -288,6 +292,8 @@ def build(lines: list[dict], notes: list[str], guests: list[dict] | None = None,
             drawn.append(_gap(gap))
     seen: set[int] = set()
     for row in drawn:
+        if row.kind == "pdu":
+            _fill(row)
         row.leads_frame = row.frame is not None and row.frame not in seen
         seen.add(row.frame)
     kinds = [k for k in KIND_NAMES if any(r.kind == "pdu" and r.colour == k for r in drawn)]

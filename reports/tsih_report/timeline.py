@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+MAX_COMMAND_CHARS = 160
 KINDS = ("step", "command", "fault", "observation", "finding")
 
 
@@ -14,6 +15,7 @@ class Step:
     duration_ms: float | None
     guest: str | None
     text: str
+    rest: str | None  # the whole of a long command, of which `text` is the beginning
     ok: bool | None
     exit_status: int | None
     output: str | None
@@ -48,6 +50,14 @@ def _ticks(total_ms: float) -> list[tuple[float, str]]:
     return ticks
 
 
+def _cut(kind: str, text: str) -> tuple[str, str | None]:
+    """A command of many lines or words is told by its beginning."""
+    first = text.strip().split("\n", 1)[0]
+    if kind != "command" or (first == text.strip() and len(text) <= MAX_COMMAND_CHARS):
+        return text, None
+    return first[:MAX_COMMAND_CHARS] + " …", text
+
+
 def build(raw_steps: list[dict], duration_ms) -> Timeline:
     """Places every step on one axis that is long enough for all of them."""
     ends = [(_number(s.get("t_ms")) or 0) + (_number(s.get("duration_ms")) or 0) for s in raw_steps]
@@ -56,7 +66,8 @@ def build(raw_steps: list[dict], duration_ms) -> Timeline:
     for raw in raw_steps:
         t, duration = _number(raw.get("t_ms")), _number(raw.get("duration_ms"))
         kind = raw.get("kind") if raw.get("kind") in KINDS else "step"
-        steps.append(Step(kind, t, duration, raw.get("guest"), str(raw.get("text") or ""), raw.get("ok"),
+        text, rest = _cut(kind, str(raw.get("text") or ""))
+        steps.append(Step(kind, t, duration, raw.get("guest"), text, rest, raw.get("ok"),
                           raw.get("exit_status"), raw.get("output"), raw.get("verdict"), raw.get("clause"),
                           round(100 * (t or 0) / total, 3), round(100 * (duration or 0) / total, 3)))
     faults = [s.left for s in steps if s.kind == "fault"]
