@@ -58,6 +58,8 @@ std::string ladder_line(const Rung& rung) {
   line["connection"] = rung.connection;
   line["event"] = rung.event;
   if (rung.frame != 0) line["frame"] = rung.frame;
+  if (!rung.initiator.empty()) line["initiator"] = rung.initiator;
+  if (!rung.target.empty()) line["target"] = rung.target;
   if (!rung.note.empty()) line["note"] = printable(rung.note);
   if (rung.pdu) {
     const Pdu& pdu = *rung.pdu;
