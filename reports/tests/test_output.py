@@ -246,6 +246,11 @@ def test_metrics_carry_their_units(name, value, told):
     assert words.metric(name, value) == told
 
 
+def test_backquotes_become_code_and_nothing_else_does():
+    assert words.ticks("guard `reject` & <b>") == "guard <code>reject</code> &amp; &lt;b&gt;"
+    assert words.ticks("`<i>`") == "<code>&lt;i&gt;</code>" and words.ticks(None) == ""
+
+
 def test_tsih_clauses_lists_what_is_uncovered(book, tmp_path, capsys):
     folder = make_run(tmp_path / "run", [finding()])
     assert clauses_cli.main(["--catalogue", str(book), "--runs", str(folder), "--uncovered"]) == 0

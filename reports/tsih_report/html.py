@@ -34,7 +34,7 @@ class Site:
             worst=lambda found: worst(f.verdict for f in found), evidence=self.evidence,
             scenario_page=scenario_page, case_page=case_page, scenario_of=self.scenario_of, run_name=lambda r: self.run_names[id(r)])
         self.env.filters.update(duration=words.duration, moment=words.moment, grouped=words.grouped,
-                                slug=words.slug)
+                                slug=words.slug, ticks=words.ticks)
 
     def write(self) -> None:
         (self.out / "scenarios").mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ A capture of a scenario holds many thousands of PDUs. What is drawn is the start
 surrounds faults and evidence; each gap says what it left out.
 """
 
+import itertools
 import json
 import os
 import re
@@ -28,7 +29,8 @@ KINDS = {0x03: "login", 0x23: "login", 0x04: "text", 0x24: "text", 0x01: "comman
 KIND_NAMES = {"login": "Login", "text": "Text", "command": "SCSI Command", "response": "SCSI Response",
               "data": "Data-In, Data-Out", "r2t": "R2T", "task": "Task management, SNACK", "nop": "NOP",
               "logout": "Logout", "async": "Async Message", "reject": "Reject", "other": "other"}
-_COMMON = ("data", "response", "command", "r2t", "nop")
+_COMMON = ("data", "response", "command", "r2t")
+_SMALL_GAP = 6  # fewer lines than the remark about them would need
 _FLAGS = ("I", "F", "T", "C", "R", "W", "S", "O", "U", "o", "u", "A")
 # Header fields under the RFC's names that an arrow shows, and what it calls them.
 _SEQUENCE = (("ITT", "ITT"), ("TTT", "TTT"), ("ReferencedTaskTag", "of task"), ("CmdSN", "CmdSN"),
@@ -250,7 +252,7 @@ def _chosen(rows: list[Row]) -> set[int]:
             reach = 12 if row.kind == "fault" else 8
             wanted += [(abs(k - n), k) for k in range(max(0, n - reach), min(len(rows), n + reach + 1))]
         elif row.alarming or row.kind != "pdu" or row.colour not in _COMMON:
-            wanted.append((3, n))
+            wanted.append((6 if row.colour == "nop" else 3, n))
     wanted += [(n // 4, n) for n in range(min(32, len(rows)))]
     wanted += [(n // 4, len(rows) - 1 - n) for n in range(min(32, len(rows)))]
     chosen: set[int] = set()
@@ -258,6 +260,9 @@ def _chosen(rows: list[Row]) -> set[int]:
         if len(chosen) >= MAX_DRAWN:
             break
         chosen.add(n)
+    for n, after in itertools.pairwise(sorted(chosen)):
+        if after - n - 1 <= min(_SMALL_GAP, MAX_DRAWN - len(chosen)):
+            chosen.update(range(n + 1, after))
     return chosen
 
 

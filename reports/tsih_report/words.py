@@ -2,6 +2,8 @@
 
 import re
 
+from markupsafe import Markup, escape
+
 # state -> (mark, label). A mark stands beside every colour, so that colour never stands alone.
 STATES = {
     "pass": ("✓", "pass"),
@@ -77,6 +79,11 @@ def moment(value) -> str:
     """2026-03-01T10:15:00Z -> 2026-03-01 10:15:00 UTC."""
     match = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)", str(value or ""))
     return f"{match.group(1)} {match.group(2)} UTC" if match else str(value or "missing")
+
+
+def ticks(text) -> Markup:
+    """Escaped text in which `words` between backquotes are code."""
+    return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(text or ""))))
 
 
 def slug(name: str) -> str:
