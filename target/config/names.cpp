@@ -2,84 +2,42 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <strings.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
+
+#include "target/session/name.h"
 
 namespace tsihd::config {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); }
-
-/// After lowering: what RFC 3722 leaves of ASCII, and any byte of a longer UTF-8 sequence.
-bool may_stand_in_name(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'z') || c == '-' || c == '.' || c == ':' ||
-         static_cast<unsigned char>(c) >= 0x80;
-}
-
-bool is_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    auto lead = static_cast<unsigned char>(text[i]);
-    std::size_t length = lead < 0x80       ? 1
-                         : lead >> 5 == 6  ? 2
-                         : lead >> 4 == 14 ? 3
-                         : lead >> 3 == 30 ? 4
-                                           : 0;
-    if (length == 0 || i + length > text.size()) return false;
-    for (std::size_t k = 1; k < length; ++k) {
-      if ((static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) return false;
-    }
-    i += length;
+/// What is wrong with a name that session::normalise_name() refused.
+std::string_view why_no_name(std::string_view name) {
+  if (name.size() > session::kMaxNameBytes) return "it is longer than 223 bytes";
+  std::string_view type = name.substr(0, 4);
+  auto is = [&](const char* prefix) { return strncasecmp(type.data(), prefix, type.size()) == 0; };
+  if (type.size() == 4 && is("eui.")) return "after eui. come 16 hexadecimal digits";
+  if (type.size() == 4 && is("naa.")) return "after naa. come 16 or 32 hexadecimal digits";
+  if (type.size() < 4 || !is("iqn.")) return "it begins with none of iqn., eui., naa.";
+  auto allowed = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '.' || c == ':' ||
+           static_cast<unsigned char>(c) >= 0x80;
+  };
+  if (!std::all_of(name.begin(), name.end(), allowed)) {
+    return "only letters, digits and - . : may stand in one (RFC 3722)";
   }
-  return true;
-}
-
-/// "iqn." yyyy "-" mm "." reversed domain, optionally ":" anything.
-bool is_iqn(std::string_view name) {
-  if (name.size() < 13 || name[8] != '-' || name[11] != '.') return false;
-  for (std::size_t at : {4, 5, 6, 7, 9, 10}) {
-    if (!is_digit(name[at])) return false;
-  }
-  int month = (name[9] - '0') * 10 + (name[10] - '0');
-  return month >= 1 && month <= 12 && name[12] != ':' && name[12] != '.';
-}
-
-bool is_hexadecimal(std::string_view digits, std::initializer_list<std::size_t> lengths) {
-  return std::find(lengths.begin(), lengths.end(), digits.size()) != lengths.end() &&
-         std::all_of(digits.begin(), digits.end(), is_hex);
+  return "after iqn. come a year, a month and a reversed domain";
 }
 
 }  // namespace
 
 Result<std::string> normal_iscsi_name(std::string_view text) {
-  auto refuse = [&](std::string_view why) {
-    return fail(
-        fmt::format("expected an iSCSI name such as iqn.2026-11.org.example:disk, got \"{}\": {}",
-                    text.substr(0, kMaxIscsiNameBytes), why));
-  };
-  if (text.size() > kMaxIscsiNameBytes) return refuse("longer than 223 bytes");
-  std::string name(text);
-  for (char& c : name) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  if (!is_utf8(name)) return refuse("it is not UTF-8");
-  auto bad = std::find_if_not(name.begin(), name.end(), may_stand_in_name);
-  if (bad != name.end()) return refuse(fmt::format("'{}' may not stand in one (RFC 3722)", *bad));
-  if (name.starts_with("iqn.")) {
-    if (!is_iqn(name)) return refuse("after iqn. come a year, a month and a reversed domain");
-  } else if (name.starts_with("eui.")) {
-    if (!is_hexadecimal(std::string_view(name).substr(4), {16})) {
-      return refuse("after eui. come 16 hexadecimal digits");
-    }
-  } else if (name.starts_with("naa.")) {
-    if (!is_hexadecimal(std::string_view(name).substr(4), {16, 32})) {
-      return refuse("after naa. come 16 or 32 hexadecimal digits");
-    }
-  } else {
-    return refuse("it begins with none of iqn., eui., naa.");
-  }
-  return name;
+  if (auto name = session::normalise_name(text)) return *name;
+  return fail(
+      fmt::format("expected an iSCSI name such as iqn.2026-11.org.example:disk, got \"{}\": {}",
+                  text.substr(0, session::kMaxNameBytes), why_no_name(text)));
 }
 
 Result<std::string> parse_address(std::string_view text) {

@@ -9,11 +9,7 @@
 
 namespace tsihd::config {
 
-/// RFC 3720 3.2.6.1: an iSCSI name has at most this many bytes.
-inline constexpr std::size_t kMaxIscsiNameBytes = 223;
-
-/// An iqn., eui. or naa. name in its normal form (ASCII letters lowered; RFC 3722), or why it is
-/// none. Bytes above 0x7f must be UTF-8 and are taken as they are.
+/// An iqn., eui. or naa. name in its normal form (session::normalise_name), or why it is none.
 Result<std::string> normal_iscsi_name(std::string_view text);
 
 /// "127.0.0.1:3260", "[::1]:3260", "0.0.0.0" (port 3260). Port 0 picks a free one.

@@ -23,8 +23,7 @@ BOOST_AUTO_TEST_CASE(wrong_names) {
   for (std::string name :
        {"", "disk", "iqn.", "iqn.2026-13.org.example", "iqn.2026-00.org.example", "iqn.26-11.org.x",
         "iqn.2026-11.", "iqn.2026-11.:disk", "iqn.2026-11.org.example:a_b", "iqn.2026-11.org.a b",
-        "eui.02004567A425678", "eui.02004567A425678G", "naa.52004567BA64678D0",
-        "iqn.2026-11.org.example:\xff", "iqn.2026-11.org.example:\xc3"}) {
+        "eui.02004567A425678", "eui.02004567A425678G", "naa.52004567BA64678D0"}) {
     BOOST_TEST(!normal_iscsi_name(name).has_value(), name);
   }
   BOOST_TEST(!normal_iscsi_name("iqn.2026-11." + std::string(212, 'a')).has_value());
