@@ -73,7 +73,9 @@ void Session::execute_abort_task(TaskManagement& request) {
       return;
     }
   if (Task* task = tasks_.find(request.referenced_task_tag)) {
-    if (task->lun != request.lun) {
+    // A task whose status is on its way has ended: "function complete" would tell the initiator
+    // that the status it is about to see is that of no task.
+    if (task->lun != request.lun || task->stage == Task::Stage::responding) {
       answer(request, Response::task_does_not_exist);
       return;
     }
