@@ -27,8 +27,7 @@ struct NexusState {
 
 /// More commands than this in one task set are answered TASK SET FULL.
 inline constexpr std::size_t kMaxTasks = 4096;
-/// More nexuses than this at one logical unit are served without unit attentions of their own:
-/// their commands are answered BUSY.
+/// The commands of more nexuses than this at one logical unit are answered BUSY.
 inline constexpr std::size_t kMaxNexuses = 1024;
 
 class DeviceServer {

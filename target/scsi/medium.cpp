@@ -35,9 +35,7 @@ void read_capacity_16(Task& task) {
 
 void synchronize_cache(Task& task) {
   if (!check_range(task, decode_range(task.cdb()))) return;
-  constexpr std::uint8_t kImmed = 0x02;
-  // IMMED allows to answer early. Nobody gains by it here, and an error would be lost.
-  [[maybe_unused]] const bool immediate = (task.cdb()[1] & kImmed) != 0;
+  // IMMED only allows to answer early. Nobody gains by it here, and an error would be lost.
   task.when_enabled([](Task& it) {
     if (!it.server->geometry().write_cache) return it.good();
     it.flush(&Task::good_step);

@@ -73,12 +73,10 @@ void append_block_descriptor(Bytes& data, const DeviceServer& server, bool long_
 
 struct Selection {
   ModeState wanted;
-  const Sense* error = nullptr;
-  Sense error_storage{};
+  Sense error = sense::kNone;
 
   bool fail(const Sense& why) {
-    error_storage = why;
-    error = &error_storage;
+    error = why;
     return false;
   }
 };
@@ -146,8 +144,8 @@ void mode_select_now(Task& task) {
   if (task.data_out().size() < task.command->wanted_data_out_bytes)
     return task.fail(sense::kParameterListLength);
   ModeState& mode = task.server->mode();
-  Selection selection{.wanted = mode};
-  if (!read_list(selection, *task.server, task.data_out(), six)) return task.fail(*selection.error);
+  Selection selection{.wanted = mode, .error = {}};
+  if (!read_list(selection, *task.server, task.data_out(), six)) return task.fail(selection.error);
   const bool cache_ends = mode.write_cache && !selection.wanted.write_cache;
   const bool changed = mode.write_cache != selection.wanted.write_cache ||
                        mode.descriptor_sense != selection.wanted.descriptor_sense ||

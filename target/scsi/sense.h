@@ -10,13 +10,10 @@ namespace tsihd::scsi {
 
 enum class SenseKey : std::uint8_t {
   no_sense = 0x0,
-  not_ready = 0x2,
   medium_error = 0x3,
-  hardware_error = 0x4,
   illegal_request = 0x5,
   unit_attention = 0x6,
   data_protect = 0x7,
-  aborted_command = 0xb,
   miscompare = 0xe,
 };
 
@@ -34,12 +31,9 @@ struct Sense {
 
 namespace sense {
 inline constexpr Sense kNone{};
-inline constexpr Sense kBecomingReady{SenseKey::not_ready, 0x0401};
-inline constexpr Sense kStopped{SenseKey::not_ready, 0x0402};
 inline constexpr Sense kWriteError{SenseKey::medium_error, 0x0c00};
 inline constexpr Sense kUnrecoveredReadError{SenseKey::medium_error, 0x1100};
 inline constexpr Sense kMiscompare{SenseKey::miscompare, 0x1d00};
-inline constexpr Sense kInternalFailure{SenseKey::hardware_error, 0x4400};
 inline constexpr Sense kParameterListLength{SenseKey::illegal_request, 0x1a00};
 inline constexpr Sense kInvalidOpcode{SenseKey::illegal_request, 0x2000};
 inline constexpr Sense kLbaOutOfRange{SenseKey::illegal_request, 0x2100};
@@ -53,7 +47,6 @@ inline constexpr Sense kInsufficientRegistrations{SenseKey::illegal_request, 0x5
 inline constexpr Sense kWriteProtected{SenseKey::data_protect, 0x2700};
 inline constexpr Sense kSoftwareWriteProtected{SenseKey::data_protect, 0x2702};
 inline constexpr Sense kSpaceAllocationFailed{SenseKey::data_protect, 0x2707};
-inline constexpr Sense kNotEnoughData{SenseKey::aborted_command, 0x4b00};  // DATA PHASE ERROR
 
 /// INVALID FIELD IN CDB that points at the byte.
 constexpr Sense invalid_cdb_field(std::uint16_t byte) {
