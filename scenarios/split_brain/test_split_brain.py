@@ -125,6 +125,15 @@ def test_alive_fence(story, duel):
     first_is_writing(story, duel, "fence")
     seen = second_takes_over(story, duel)
     first_must_fail(story, duel)
+    story.step("The first machine logs in anew; it is fenced")
+    duel.one.initiator.guest.run("iscsiadm -m node -u")
+    login = duel.one.initiator.try_login(duel.target.iqn)
+    refused = duel.wire.refusals(duel.one.ip)
+    story.judge(not login.ok and bool(refused), property="one_living_machine",
+                passed=f"the fenced machine was refused with {refused[0].login_status:#06x}"
+                if refused else "",
+                failed=f"expected the fenced machine to be refused, got {login.words}",
+                evidence={"file": "capture.pcapng", "frame": refused[0].frame} if refused else None)
     judge_winner(story, duel, seen)
 
 

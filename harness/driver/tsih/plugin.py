@@ -196,7 +196,7 @@ def initiator(lab: Lab, story: Story, target: Target) -> Iterator[Initiator]:
     one.start()
     story.run.add_versions({"open-iscsi": one.version()})
     yield one
-    if not lab.kept:
+    if not lab.kept and one.guest.is_up:  # a scenario may have killed it
         one.clear()
 
 
