@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -94,13 +95,14 @@ struct IoPool::Shared {
       start_thread();
   }
 
-  void start_thread() {
+  /// False when the system has no thread to give; those that exist carry on.
+  bool start_thread() {
     SignalsBlocked blocked;
     try {
       threads.emplace_back([this] { serve(); });
+      return true;
     } catch (const std::system_error&) {
-      // The threads that exist carry on. With none at all the requests would wait for ever.
-      if (threads.empty()) throw;
+      return false;
     }
   }
 
@@ -143,7 +145,11 @@ Result<std::unique_ptr<IoPool>> IoPool::create(unsigned threads) {
                             std::strerror(errno)));
   auto shared = std::make_unique<Shared>(fd, std::clamp(threads, 1u, kMaxThreads));
   shared->threads.reserve(shared->max_threads);
-  return std::unique_ptr<IoPool>(new IoPool(std::move(shared)));
+  std::unique_ptr<IoPool> pool(new IoPool(std::move(shared)));
+  // The first starts now: with none at all requests would wait for ever.
+  if (!pool->shared_->start_thread())
+    return fail("I/O pool: cannot start a thread; raise the limit of processes (ulimit -u)");
+  return pool;
 }
 
 IoPool::IoPool(std::unique_ptr<Shared> shared) : shared_(std::move(shared)) {}

@@ -58,8 +58,8 @@ class IoPool {
   static constexpr unsigned kDefaultThreads = 8;
   static constexpr unsigned kMaxThreads = 64;
 
-  /// Starts no thread yet: they come as work does, up to `threads` (1..kMaxThreads). Fails when the
-  /// process is out of file descriptors.
+  /// Starts one thread; others come as work does, up to `threads` (1..kMaxThreads). Fails when the
+  /// process is out of file descriptors or threads.
   static Result<std::unique_ptr<IoPool>> create(unsigned threads = kDefaultThreads);
   /// Waits for what is running; no `done` is called any more. Call wait_idle() first.
   ~IoPool();

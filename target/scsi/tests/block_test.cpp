@@ -228,6 +228,27 @@ BOOST_AUTO_TEST_CASE(unmap_checks_all_before_it_does_any) {
   BOOST_TEST(a->send(cdb10(0x42, 0, 24, 0x01), Bytes(24)).failed(0x5, 0x2400));
 }
 
+BOOST_AUTO_TEST_CASE(unmap_limits) {
+  BOOST_TEST(unit->resize(kMaxUnmapBytes + kSizeBytes).has_value());
+  a->send(kTestUnitReady);
+  Bytes list(8 + 16 * (kMaxUnmapDescriptors + 1));
+  put16(&list[2], list.size() - 8);
+  const auto size = static_cast<std::uint32_t>(list.size());
+  BOOST_TEST(a->send(cdb10(0x42, 0, size), list).failed(0x5, 0x2600));
+  put16(&list[2], list.size() - 8 - 16);
+  put32(&list[16], kMaxUnmapBytes / 512);
+  BOOST_TEST(a->send(cdb10(0x42, 0, size), list).good());
+  put32(&list[32], 1);
+  BOOST_TEST(a->send(cdb10(0x42, 0, size), list).failed(0x5, 0x2600));
+}
+
+BOOST_AUTO_TEST_CASE(write_same_limit) {
+  BOOST_TEST(unit->resize((kMaxWriteSameBlocks + 1ull) * 512).has_value());
+  a->send(kTestUnitReady);
+  BOOST_TEST(a->send(cdb16(0x93, 0, kMaxWriteSameBlocks, 0x01)).good());
+  BOOST_TEST(a->send(cdb16(0x93, 0, kMaxWriteSameBlocks + 1, 0x01)).failed(0x5, 0x2400));
+}
+
 BOOST_AUTO_TEST_CASE(a_write_protected_lun) {
   luns.entries[0].write_protected = true;
   BOOST_TEST(a->send(cdb10(0x2a, 0, 1), Bytes(512)).failed(0x7, 0x2700));

@@ -1,6 +1,6 @@
 // SPC: who the unit is, what it can, what it says when asked wrongly.
-#include <set>
-
+#include "target/scsi/device_server.h"
+#include "target/scsi/limits.h"
 #include "target/scsi/operations.h"
 #include "target/scsi/tests/bench.h"
 
@@ -209,6 +209,24 @@ BOOST_AUTO_TEST_CASE(a_removed_nexus_takes_its_attentions_with_it) {
   unit->attach(a->nexus);
   BOOST_TEST(a->send(kTestUnitReady).failed(0x6, 0x2900));
   BOOST_TEST(a->send(kTestUnitReady).good());
+}
+
+BOOST_AUTO_TEST_CASE(nexuses_are_bounded) {
+  std::vector<Nexus> crowd(kMaxNexuses);
+  for (Nexus& nexus : crowd) unit->attach(nexus);
+  Initiator late(luns, 99);
+  BOOST_TEST((late.send(kTestUnitReady).command.status == Status::busy));
+  BOOST_TEST(a->send(kTestUnitReady).good());
+  for (Nexus& nexus : crowd) unit->detach(nexus);
+  late.settle();
+}
+
+BOOST_AUTO_TEST_CASE(a_mode_parameter_list_is_bounded) {
+  Cdb cdb(10);
+  cdb[0] = 0x55;
+  cdb[1] = 0x10;
+  put16(&cdb[7], kMaxModeParameterBytes + 1);
+  BOOST_TEST(a->send(cdb, Bytes(kMaxModeParameterBytes + 1)).failed(0x5, 0x1a00));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

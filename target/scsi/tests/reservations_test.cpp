@@ -1,5 +1,7 @@
 // Reservations between two initiators: who may do what, who is told, what PREEMPT AND ABORT waits
 // for.
+#include "target/scsi/reservations.h"
+
 #include "target/scsi/tests/bench.h"
 
 using namespace tsihd::scsi;
@@ -169,6 +171,16 @@ BOOST_AUTO_TEST_CASE(preempt_takes_over) {
   BOOST_TEST((full.at(32) == std::byte{0x45}));
   const std::string text(reinterpret_cast<const char*>(&full[36]), full.size() - 36);
   BOOST_TEST(text.c_str() == b->nexus.initiator_port_name);
+}
+
+BOOST_AUTO_TEST_CASE(registrations_are_bounded) {
+  Reservations reservations;
+  Nexus nexus;
+  for (std::size_t i = 0; i <= Reservations::kMaxRegistrations; ++i) {
+    nexus.initiator_port_name = std::to_string(i);
+    const auto outcome = reservations.register_key(nexus, 0, kKeyA, false);
+    BOOST_TEST(outcome.sense.has_value() == (i == Reservations::kMaxRegistrations));
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
