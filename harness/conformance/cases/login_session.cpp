@@ -12,11 +12,9 @@ std::uint16_t other_than(std::uint16_t tsih) {
 }
 
 void expect_session_does_not_exist(Initiator& initiator, CaseContext& context) {
-  initiator.send(initiator.login_request(context.settings.user.empty() ? kOperational : kSecurity,
-                                         std::nullopt));
-  const Pdu response = initiator.expect(Opcode::login_response);
-  const auto status = response[field::status];
-  if (status != 0x020a) context.fail("status 0x020a (session does not exist)", describe(response));
+  const Pdu response = initiator.expect_login().pdu;
+  if (response[field::status] != 0x020a)
+    context.fail("status 0x020a (session does not exist)", describe(response));
   context.confirm(describe(response));
 }
 
