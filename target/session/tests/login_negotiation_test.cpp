@@ -267,6 +267,16 @@ BOOST_AUTO_TEST_CASE(inadmissible_answers) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(answers_out_of_range) {
+  group->offered.max_burst_length_bytes = 16384;
+  for (std::string_view pair : {"MaxBurstLength=511", "MaxBurstLength=16385"}) {
+    begin();
+    operational({});
+    BOOST_TEST(request(Stage::operational, Stage::full_feature, {pair}).status() ==
+               LoginStatus::initiator_error);
+  }
+}
+
 // 5.3: the next stage is the target's to select, not beyond what was asked for.
 BOOST_AUTO_TEST_CASE(detour_over_the_operational_stage) {
   group->offered.header_digest_none = false;

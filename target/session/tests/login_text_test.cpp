@@ -209,6 +209,16 @@ BOOST_AUTO_TEST_CASE(renegotiated_length) {
   BOOST_TEST(parameters.initiator_max_recv_data_segment_length_bytes == 65536u);
 }
 
+// 5.4: a Reject ends the negotiation; its tag is stale after it.
+BOOST_AUTO_TEST_CASE(rejected_negotiation_is_over) {
+  log_in_to(0);
+  request.flags = 0;
+  send("MaxRecvDataSegmentLength=1024\0"s);
+  request.target_transfer_tag = response.target_transfer_tag;
+  BOOST_TEST((send("MaxBurstLength=512\0"s) == std::unexpected(RejectReason::protocol_error)));
+  BOOST_TEST((send("") == std::unexpected(RejectReason::invalid_pdu_field)));
+}
+
 BOOST_AUTO_TEST_CASE(unknown_keys) {
   log_in_to(0);
   BOOST_TEST(ask("X-com.example.key=1\0InitiatorAlias=host\0"s) ==

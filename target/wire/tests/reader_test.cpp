@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "target/wire/text.h"
@@ -174,6 +175,40 @@ BOOST_AUTO_TEST_CASE(header_digest_errors) {
   bad[4] = std::byte{255};
   bad.resize(48 + 1020 + 4);
   BOOST_TEST(read(bad, digests, [&](auto) { return std::size_t{100}; }) == "header digest!\n");
+}
+
+// Red when only the first header of a stream is checked, or when a reader that has failed takes up
+// again with what is fed next.
+BOOST_AUTO_TEST_CASE(errors_in_later_pdus_are_final) {
+  const Digests digests{true, false};
+  Bytes good;
+  append_pdu(good, nop(1), as_bytes("data"), digests);
+  Bytes bad = good;
+  bad[20] ^= std::byte{1};
+  NopOutBhs long_bhs = nop(2);
+  long_bhs.data_segment_bytes = 9000;
+  Bytes too_long(52);
+  std::memcpy(too_long.data(), &long_bhs, 48);
+  store_digest(crc32c(std::span(too_long).first(48)), too_long.data() + 48);
+  for (const auto& [second, event] : {std::pair{bad, Event::header_digest_error},
+                                      std::pair{too_long, Event::data_segment_too_long}}) {
+    Bytes bytes = good;
+    bytes.insert(bytes.end(), second.begin(), second.end());
+    for (const std::size_t cut : {bytes.size(), good.size() + 10}) {
+      PduReader reader;
+      reader.set_digests(digests);
+      Pdu pdu;
+      reader.feed(std::span(bytes).first(cut));
+      BOOST_REQUIRE((reader.next(pdu) == Event::pdu));
+      if (cut < bytes.size()) {
+        BOOST_REQUIRE((reader.next(pdu) == Event::need_more));
+        reader.feed(std::span(bytes).subspan(cut));
+      }
+      BOOST_REQUIRE((reader.next(pdu) == event));
+      reader.feed(good);
+      BOOST_TEST((reader.next(pdu) == event));
+    }
+  }
 }
 
 // R3720-6.7: a data digest error is the PDU's, the stream goes on. Padding is covered (10.2.3).
