@@ -33,10 +33,16 @@ void read_fabric_module(const Value& entry, Plan& plan) {
   }
 }
 
-Result<void> set_one(const std::string& name, const std::string& value,
-                     void (*read)(const Value&, PortalGroupPlan&), PortalGroupPlan& group) {
+Result<void> set_all(PortalGroupPlan& group, const std::vector<Setting>& settings,
+                     void (*read)(const Value&, PortalGroupPlan&)) {
+  nlohmann::json object = nlohmann::json::object();
+  for (const Setting& setting : settings) {
+    if (object.contains(setting.name)) {
+      return fail(fmt::format("{}: given twice; leave one out", setting.name));
+    }
+    object[setting.name] = setting.value;
+  }
   Refusals refusals;
-  nlohmann::json object{{name, value}};
   PortalGroupPlan changed = group;
   read(Value(object, "", refusals), changed);
   if (!refusals.empty()) return fail(refusals.lines().front());
@@ -139,14 +145,12 @@ std::expected<Plan, RefusalLines> read_saveconfig_file(const std::string& file) 
   return std::unexpected(lines);
 }
 
-Result<void> set_group_attribute(PortalGroupPlan& group, const std::string& name,
-                                 const std::string& value) {
-  return set_one(name, value, read_group_attributes, group);
+Result<void> set_group_attributes(PortalGroupPlan& group, const std::vector<Setting>& settings) {
+  return set_all(group, settings, read_group_attributes);
 }
 
-Result<void> set_group_parameter(PortalGroupPlan& group, const std::string& name,
-                                 const std::string& value) {
-  return set_one(name, value, read_group_parameters, group);
+Result<void> set_group_parameters(PortalGroupPlan& group, const std::vector<Setting>& settings) {
+  return set_all(group, settings, read_group_parameters);
 }
 
 std::string describe_attributes() {

@@ -21,12 +21,17 @@ std::expected<Plan, RefusalLines> read_saveconfig(std::string_view json_text);
 /// The same for a file, at most 16 MiB.
 std::expected<Plan, RefusalLines> read_saveconfig_file(const std::string& file);
 
-/// One attribute or negotiation parameter by name, with the rules (and the refusals) of the JSON:
-/// for the command line's `--attribute max_sessions=1` and `--parameter InitialR2T=No`.
-Result<void> set_group_attribute(PortalGroupPlan& group, const std::string& name,
-                                 const std::string& value);
-Result<void> set_group_parameter(PortalGroupPlan& group, const std::string& name,
-                                 const std::string& value);
+/// A name and a value, as the command line gives them.
+struct Setting {
+  std::string name;
+  std::string value;
+};
+
+/// Attributes or negotiation parameters by name, with the rules (and the refusals) of the JSON: for
+/// `--attribute max_sessions=1` and `--parameter InitialR2T=No`. They are judged together; when one
+/// is refused the group stays as it was.
+Result<void> set_group_attributes(PortalGroupPlan& group, const std::vector<Setting>& settings);
+Result<void> set_group_parameters(PortalGroupPlan& group, const std::vector<Setting>& settings);
 
 /// What is honoured and what is accepted without effect, and why: for `tsihd --list-attributes`.
 std::string describe_attributes();

@@ -82,18 +82,20 @@ Result<void> plan_file(const ServeOptions& options, StoragePlan& storage) {
   return {};
 }
 
-using Setter = Result<void> (*)(PortalGroupPlan&, const std::string&, const std::string&);
+using Setter = Result<void> (*)(PortalGroupPlan&, const std::vector<Setting>&);
 
-Result<void> set_all(const std::vector<std::string>& settings, std::string_view option,
-                     Setter setter, PortalGroupPlan& group) {
-  for (const std::string& setting : settings) {
-    auto equals = setting.find('=');
+Result<void> set_all(const std::vector<std::string>& texts, std::string_view option, Setter setter,
+                     PortalGroupPlan& group) {
+  std::vector<Setting> settings;
+  for (const std::string& text : texts) {
+    auto equals = text.find('=');
     if (equals == std::string::npos) {
-      return fail(fmt::format("{} {}: expected NAME=VALUE", option, setting));
+      return fail(fmt::format("{} {}: expected NAME=VALUE", option, text));
     }
-    auto set = setter(group, setting.substr(0, equals), setting.substr(equals + 1));
-    if (!set) return fail(fmt::format("{} {}", option, set.error().message));
+    settings.push_back({text.substr(0, equals), text.substr(equals + 1)});
   }
+  auto set = setter(group, settings);
+  if (!set) return fail(fmt::format("{} {}", option, set.error().message));
   return {};
 }
 
@@ -154,8 +156,8 @@ Result<Plan> serve_plan(const ServeOptions& options) {
   group.luns.push_back({0, 0});
   group.attributes.generate_node_acls = true;
   group.attributes.demo_mode_write_protect = options.read_only;
-  auto set = set_all(options.attributes, "--attribute", set_group_attribute, group);
-  if (set) set = set_all(options.parameters, "--parameter", set_group_parameter, group);
+  auto set = set_all(options.attributes, "--attribute", set_group_attributes, group);
+  if (set) set = set_all(options.parameters, "--parameter", set_group_parameters, group);
   if (set) set = plan_chap(options, group);
   if (!set) return std::unexpected(set.error());
   return plan;

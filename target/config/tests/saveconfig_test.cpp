@@ -326,15 +326,20 @@ BOOST_AUTO_TEST_CASE(our_own_attributes) {
 // Red when the command line could set what the JSON refuses, or fails to name the attribute.
 BOOST_AUTO_TEST_CASE(attributes_by_name) {
   PortalGroupPlan group;
-  BOOST_TEST(set_group_attribute(group, "max_sessions", "3").has_value());
+  BOOST_TEST(set_group_attributes(group, {{"max_sessions", "3"}}).has_value());
   BOOST_TEST(group.attributes.max_sessions == 3u);
-  auto wrong = set_group_attribute(group, "max_sesions", "3");
+  auto wrong = set_group_attributes(group, {{"max_sesions", "3"}});
   BOOST_TEST_REQUIRE(!wrong.has_value());
   BOOST_TEST(wrong.error().message.find("did you mean \"max_sessions\"?") != std::string::npos);
-  BOOST_TEST(!set_group_attribute(group, "max_sessions", "many").has_value());
+  BOOST_TEST(!set_group_attributes(group, {{"max_sessions", "many"}}).has_value());
   BOOST_TEST(group.attributes.max_sessions == 3u);
-  BOOST_TEST(set_group_parameter(group, "InitialR2T", "No").has_value());
+  BOOST_TEST(set_group_parameters(group, {{"InitialR2T", "No"}}).has_value());
   BOOST_TEST(!group.offered.initial_r2t);
+  // Judged together: neither is good after the other alone.
+  BOOST_TEST(
+      (set_group_parameters(group, {{"MaxBurstLength", "8192"}, {"FirstBurstLength", "4096"}})
+           .has_value()));
+  BOOST_TEST(!set_group_parameters(group, {{"InitialR2T", "No"}, {"InitialR2T", "Yes"}}));
 }
 
 BOOST_AUTO_TEST_CASE(a_file_that_cannot_be_read_is_named) {
