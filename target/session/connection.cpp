@@ -175,7 +175,8 @@ void Connection::ready_to_send() {
 
 Instant Connection::next_deadline() const {
   if (state_ == State::closed) return Instant::max();
-  Instant deadline = std::min({close_deadline_, ping_deadline_, logout_deadline_});
+  if (state_ == State::closing) return close_deadline_;
+  Instant deadline = std::min(ping_deadline_, logout_deadline_);
   if (in_login()) deadline = std::min(deadline, login_deadline_);
   if (output_since_ != Instant::max())
     deadline = std::min(deadline, output_since_ + seconds(service_.limits().output_stall_s));
@@ -190,7 +191,7 @@ Instant Connection::next_deadline() const {
 void Connection::tick() {
   const Instant now = service_.now();
   if (state_ == State::closed || now < next_deadline()) return;
-  if (now >= close_deadline_) {
+  if (state_ == State::closing) {
     disconnected(close_reason_);  // the peer takes nothing more: what is left is dropped
     service_.mark_ready(*this);
   } else if (in_login() && now >= login_deadline_) {

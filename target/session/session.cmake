@@ -16,3 +16,8 @@ add_library(tsihd_session STATIC
   task.cpp
   task_table.cpp)
 target_link_libraries(tsihd_session PUBLIC tsihd_login tsihd_wire tsihd_scsi tsihd_base)
+
+tsih_unit_test(session_test
+  SOURCES tests/world.cpp tests/data_test.cpp tests/numbering_test.cpp tests/life_test.cpp
+    tests/management_test.cpp tests/guard_test.cpp
+  LIBS tsihd_session)

@@ -266,7 +266,7 @@ void Session::command_done(scsi::Command& command) {
   --at_device_;
   settle(task);
   service_.device_let_go();
-  if (state_ == State::ending) check_ended();
+  look_for_the_end();
 }
 
 void Session::command_aborted(scsi::Command& command) {
@@ -278,7 +278,7 @@ void Session::command_aborted(scsi::Command& command) {
   if (!task.condemned) task.silent = true;
   settle(task);
   service_.device_let_go();
-  if (state_ == State::ending) check_ended();
+  look_for_the_end();
 }
 
 void Session::status_queued(Task& task) {
@@ -359,6 +359,12 @@ void Session::end(std::string_view why) {
   for (scsi::LogicalUnit* unit : units_of(luns_)) unit->detach(nexus_);
   abort_where([](const Task&) { return true; });
   check_ended();
+}
+
+/// A command has come back from the device server: was it the last?
+void Session::look_for_the_end() {
+  if (state_ == State::ending) check_ended();
+  if (being_reinstated_ && drained()) service_.guard().wake();
 }
 
 void Session::check_ended() {

@@ -123,6 +123,7 @@ class Session final : public scsi::CommandOwner {
   void settle(Task& task);
   void unqueue(Task& task);
   void abort_where(const std::function<bool(const Task&)>& predicate);
+  void look_for_the_end();
   void check_ended();
 
   bool covers(const TaskManagement& request, const Task& task) const;
