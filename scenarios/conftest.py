@@ -19,5 +19,6 @@ def machines():
     shared = {"name": "shared", "size_bytes": 64 * MIB}
     # Addresses of their own: a guest that is killed and boots again has the one that it had.
     return {"target": {"disks": [store, shared], "memory_mib": 384,
-                       "nics": [{"address": "10.77.0.10/24"}]},
+                       "nics": [{"address": "10.77.0.10/24"}],
+                       "forward_tcp": [{"guest_port": 3260}]},  # the conformance suite's way in
             "one": {"nics": [{"address": "10.77.0.21/24"}]}}
