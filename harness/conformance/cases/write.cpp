@@ -49,15 +49,28 @@ TSIH_CASE(first_request,
 TSIH_CASE(burst_limit, "No R2T asks for more than MaxBurstLength",
           judges("R3720-10.8.4-01") * writes_lun()) {
   needs_disk(64);
-  auto initiator = log_in(solicited_with({{"MaxBurstLength", "1024"}}));
+  auto initiator = log_in(solicited_with({{"MaxBurstLength", "1024"}, {"MaxOutstandingR2T", "1"}}));
   initiator.ready();
   const auto burst =
-      tsih::wire::parse_number(initiator.negotiated().value("MaxBurstLength").value_or("1024"));
-  const Transfer transfer = initiator.transfer(write_blocks(0, 16), pattern(16 * block_bytes()));
-  offered(transfer.good() && !transfer.r2ts.empty(), "a write of 16 blocks");
-  for (const Pdu& r2t : transfer.r2ts)
-    verify(r2t[field::desired_length] > 0 && r2t[field::desired_length] <= burst.value_or(1024),
-           fmt::format("1 to {} bytes asked for", burst.value_or(1024)), describe(r2t));
+      tsih::wire::parse_number(initiator.negotiated().value("MaxBurstLength").value_or("1024"))
+          .value_or(1024);
+  const Bytes data = pattern(16 * block_bytes());
+  const Pdu command = initiator.scsi_command(write_blocks(0, 16));
+  initiator.send(command);
+  for (std::size_t asked = 0; asked < data.size();) {
+    const Event event = initiator.receive();
+    offered(event.heard == Heard::pdu && event.pdu.is(Opcode::r2t), "a write of 16 blocks by R2Ts");
+    const Pdu& r2t = event.pdu;
+    const std::size_t offset = r2t.u32(field::buffer_offset),
+                      bytes = r2t.u32(field::desired_length);
+    verify(bytes > 0 && bytes <= burst, fmt::format("1 to {} bytes asked for", burst), event.words);
+    if (offset + bytes > data.size())
+      throw Inconclusive{"an R2T reaches beyond the write: " + event.words};
+    initiator.send(initiator.data_out(command, r2t.u32(field::target_transfer_tag),
+                                      static_cast<std::uint32_t>(offset),
+                                      std::span(data).subspan(offset, bytes), 0, true));
+    asked += bytes;
+  }
 }
 
 TSIH_CASE(requests_follow_one_another,

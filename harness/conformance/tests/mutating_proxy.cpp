@@ -1,0 +1,116 @@
+#include "harness/conformance/tests/mutating_proxy.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "harness/wire/reader.h"
+#include "harness/wire/text.h"
+
+namespace tsih::conformance::testing {
+namespace {
+
+namespace field = wire::field;
+
+int connect_loopback(std::uint16_t port) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
+    close(fd);
+    return -1;
+  }
+  const int one = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  return fd;
+}
+
+/// One proxied connection: requests go through as they are, answers through the mutation.
+class Relay {
+ public:
+  Relay(int initiator, int target, const Mutant& mutant)
+      : initiator_(initiator), target_(target), mutant_(mutant) {}
+
+  void pump() {
+    pollfd ends[2] = {{initiator_, POLLIN, 0}, {target_, POLLIN, 0}};
+    while (poll(ends, 2, -1) > 0) {
+      if (ends[0].revents != 0 && !requests()) return;
+      if (ends[1].revents != 0 && !answers()) return;
+    }
+  }
+
+ private:
+  bool requests() {
+    std::uint8_t buffer[65536];
+    const ssize_t count = recv(initiator_, buffer, sizeof buffer, 0);
+    if (count <= 0) return false;
+    const auto bytes = std::span(buffer, static_cast<std::size_t>(count));
+    from_initiator_.feed(bytes);
+    while (auto pdu = from_initiator_.next()) {
+      if (pdu->is(wire::Opcode::login_request)) follow_login(*pdu);
+      last_request_ = *pdu;
+    }
+    return send(target_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == count;
+  }
+
+  bool answers() {
+    std::uint8_t buffer[65536];
+    const ssize_t count = recv(target_, buffer, sizeof buffer, 0);
+    if (count <= 0) return false;
+    from_target_.feed(std::span(buffer, static_cast<std::size_t>(count)));
+    while (auto pdu = from_target_.next()) {
+      const wire::Digests digests{.header = agreed_ && header_,
+                                  .data = agreed_ && data_,
+                                  .spoil_header = mutant_.spoil_header_digest,
+                                  .spoil_data = mutant_.spoil_data_digest};
+      for (const wire::Pdu& changed : mutant_.mutate({*pdu, last_request_, number_})) {
+        const auto bytes = wire::encode(changed, digests);
+        if (send(initiator_, bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0) return false;
+      }
+      ++number_;
+      if (pdu->is(wire::Opcode::login_response)) follow_login(*pdu);
+    }
+    return true;
+  }
+
+  void follow_login(const wire::Pdu& pdu) {
+    const auto parsed = wire::parse_text(pdu.data);
+    if (const auto value = parsed.keys.value("HeaderDigest")) header_ = *value == "CRC32C";
+    if (const auto value = parsed.keys.value("DataDigest")) data_ = *value == "CRC32C";
+    if (!pdu.is(wire::Opcode::login_response) || pdu[field::status] != 0 || !pdu[field::transit] ||
+        pdu[field::nsg] != 3)
+      return;
+    agreed_ = true;
+    from_initiator_.expect_digests(header_, data_);
+    from_target_.expect_digests(header_, data_);
+  }
+
+  int initiator_;
+  int target_;
+  const Mutant& mutant_;
+  wire::PduReader from_initiator_, from_target_;
+  wire::Pdu last_request_;
+  unsigned number_ = 0;
+  bool header_ = false, data_ = false, agreed_ = false;
+};
+
+}  // namespace
+
+MutatingProxy::MutatingProxy(std::uint16_t target_port, Mutant mutant)
+    : target_port_(target_port),
+      mutant_(std::move(mutant)),
+      listener_([this](int fd) { serve(fd); }) {}
+
+void MutatingProxy::serve(int initiator) {
+  const int target = connect_loopback(target_port_);
+  if (target < 0) return;
+  Relay(initiator, target, mutant_).pump();
+  close(target);
+}
+
+}  // namespace tsih::conformance::testing

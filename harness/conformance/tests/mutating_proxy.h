@@ -1,0 +1,44 @@
+// A proxy between the suite and a good target that makes the target break one rule: what the target
+// says passes through a function that may change it, drop it or say it twice.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "harness/conformance/tests/listener.h"
+#include "harness/wire/pdu.h"
+
+namespace tsih::conformance::testing {
+
+/// One PDU from the target on its way to the initiator, and the request that came last before it.
+struct Passing {
+  wire::Pdu pdu;
+  wire::Pdu last_request;
+  unsigned number = 0;  ///< of the target's PDUs on this connection, from 0
+};
+/// What goes on instead; an empty list is silence.
+using Mutation = std::function<std::vector<wire::Pdu>(const Passing&)>;
+
+/// The mutation may also ask for the end of the connection after what it returns.
+struct Mutant {
+  Mutation mutate;
+  bool spoil_header_digest = false;
+  bool spoil_data_digest = false;
+};
+
+class MutatingProxy {
+ public:
+  MutatingProxy(std::uint16_t target_port, Mutant mutant);
+  std::uint16_t port() const { return listener_.port(); }
+
+ private:
+  void serve(int initiator);
+
+  std::uint16_t target_port_;
+  Mutant mutant_;
+  Listener listener_;
+};
+
+}  // namespace tsih::conformance::testing
