@@ -89,6 +89,7 @@ class Hangup {
       : signals_(io, SIGHUP), service_(service) {
     wait();
   }
+
  private:
   void wait() {
     signals_.async_wait([this](boost::system::error_code error, int) {
