@@ -119,7 +119,7 @@ class Session : public std::enable_shared_from_this<Session> {
       start = search = stop + 1;
     }
     if (closed_) return;
-    std::memmove(buffer_.data(), buffer_.data() + start, filled_ - start);
+    if (start > 0) std::memmove(buffer_.data(), buffer_.data() + start, filled_ - start);
     filled_ -= start;
     if (filled_ > limits::control_line_bytes) {
       send(line_of(

@@ -24,12 +24,22 @@ namespace {
   throw Failure("host", fmt::format("disk {}: {}: {}", path, what, std::strerror(errno)));
 }
 
-void make_sparse(const std::string& path, std::uint64_t size_bytes) {
-  const int file = ::open(path.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0644);
-  if (file < 0) refuse_path(path, "cannot make it");
+/// Makes an empty file and gives its path. A name that was used before in this run (the guest was
+/// killed and starts again) gets a file of its own: nothing is written over.
+std::string make_sparse(const std::string& directory, const std::string& name,
+                        std::uint64_t size_bytes) {
+  std::string path;
+  int file = -1;
+  for (int number = 1; file < 0; ++number) {
+    path = number == 1 ? fmt::format("{}/{}.raw", directory, name)
+                       : fmt::format("{}/{}.{}.raw", directory, name, number);
+    file = ::open(path.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0644);
+    if (file < 0 && (errno != EEXIST || number >= 1000)) refuse_path(path, "cannot make it");
+  }
   const bool sized = ::ftruncate(file, static_cast<off_t>(size_bytes)) == 0;
   ::close(file);
   if (!sized) refuse_path(path, "cannot size it");
+  return path;
 }
 
 std::uint64_t size_of(const std::string& path, bool read_only) {
@@ -81,9 +91,8 @@ Disk make_disk(const Json& wanted, const std::string& directory) {
     check_disk_size(size_bytes);
     if (disk.format != "raw")
       throw Failure("bad_request", fmt::format("disk {}: an empty disk is raw", disk.name));
-    disk.path = fmt::format("{}/{}.raw", directory, disk.name);
     disk.size_bytes = size_bytes;
-    make_sparse(disk.path, size_bytes);
+    disk.path = make_sparse(directory, disk.name, size_bytes);
   }
   return disk;
 }

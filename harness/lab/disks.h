@@ -22,7 +22,8 @@ struct Disk {
   std::string device_id() const { return "dev-" + name; }
 };
 
-/// Reads a disk of the protocol; an empty one is made as a sparse file `directory`/NAME.raw.
+/// Reads a disk of the protocol; an empty one is made as a sparse file `directory`/NAME.raw
+/// (NAME.2.raw, ... if there was one before).
 /// Throws Failure: bad_request, host (the path cannot be opened).
 Disk make_disk(const nlohmann::json& wanted, const std::string& directory);
 

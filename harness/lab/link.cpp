@@ -62,7 +62,7 @@ struct LinkSocket::State : std::enable_shared_from_this<State> {
       on_frame(std::make_shared<const Bytes>(data, data + length));
     }
     // What is left of a frame moves to the front; the buffer holds the longest frame several times.
-    std::memmove(input.data(), input.data() + at, filled - at);
+    if (at > 0) std::memmove(input.data(), input.data() + at, filled - at);
     filled -= at;
   }
 

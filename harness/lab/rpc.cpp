@@ -76,7 +76,7 @@ struct Rpc::State : std::enable_shared_from_this<State> {
       searched = start;
     }
     if (closed) return;
-    std::memmove(input.data(), input.data() + start, filled - start);
+    if (start > 0) std::memmove(input.data(), input.data() + start, filled - start);
     filled -= start;
     searched = filled;
     if (filled > limits::agent_line_bytes)
