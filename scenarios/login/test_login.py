@@ -7,6 +7,7 @@ login that negotiates something that the data path then does not do fails here.
 import pytest
 
 from tsih.targetconfig import Chap, Disk
+from tsih.wirelog import WireLog
 
 DISK = Disk("login", "/srv/login.img", size_bytes=64 << 20)
 ONE_WAY = Chap("alice", "a-secret-of-alice")
@@ -122,9 +123,12 @@ def test_unsolicited(story, target, initiator, disk_is_whole, initial_r2t, immed
     """InitialR2T={initial_r2t}, ImmediateData={immediate_data}: the data arrives whole."""
     story.step(f"Both sides are for InitialR2T={initial_r2t}, ImmediateData={immediate_data}")
     wanted = {"InitialR2T": initial_r2t, "ImmediateData": immediate_data}
-    target.serve(DISK, parameters=wanted)
+    # Short PDUs: the first burst does not fit into one, so that immediate data is not all of it.
+    target.serve(DISK, parameters={**wanted, "FirstBurstLength": "65536"})
     initiator.add_node(target.iqn, target.portal)
-    initiator.set_named(target.iqn, {f"node.session.iscsi.{k}": v for k, v in wanted.items()})
+    initiator.set_named(target.iqn, {
+        **{f"node.session.iscsi.{k}": v for k, v in wanted.items()},
+        "node.conn[0].iscsi.MaxXmitDataSegmentLength": "8192"})
     device = initiator.login(target.iqn)
     used = initiator.negotiated(target.iqn, "initial_r2t", "immediate_data")
     expected = {"initial_r2t": "01"[initial_r2t == "Yes"],
@@ -133,3 +137,25 @@ def test_unsolicited(story, target, initiator, disk_is_whole, initial_r2t, immed
                 passed=f"InitialR2T={initial_r2t}, ImmediateData={immediate_data} was negotiated",
                 failed=f"expected {expected}, the initiator's kernel has {used}")
     disk_is_whole(device)
+    judge_unsolicited(story, initiator.guest.ip, initial_r2t, immediate_data)
+
+
+def judge_unsolicited(story, address, initial_r2t, immediate_data):
+    """The wire shows which ways the data took; a way that was not agreed on must be empty."""
+    pdus = [p for p in WireLog(story.capture_so_far()).update().pdus if p.source == address]
+    immediate = [p for p in pdus if p.is_immediate_data]
+    unsolicited = [p for p in pdus if p.is_unsolicited_data]
+    story.observed(f"{len(immediate)} WRITEs with immediate data, {len(unsolicited)} unsolicited "
+                   "Data-Outs")
+    forbidden = [p for way, allowed in ((immediate, immediate_data == "Yes"),
+                                        (unsolicited, initial_r2t == "No"))
+                 if not allowed for p in way]
+    clause = {("Yes", "No"): "R3720-12.11-01", ("No", "No"): "R3720-12.11-02"}
+    story.judge(not forbidden, clause=clause.get((initial_r2t, immediate_data)),
+                property="negotiation", party="initiator", system="open-iscsi",
+                passed="no data came in a way that was not agreed on",
+                failed=f"expected no such data, got {len(forbidden)} PDUs of it",
+                evidence={"file": "capture.pcapng",
+                          "frame": (forbidden or pdus)[-1].frame})
+    assert bool(immediate) == (immediate_data == "Yes"), "immediate data was not tried"
+    assert bool(unsolicited) == (initial_r2t == "No"), "unsolicited Data-Out was not tried"

@@ -186,3 +186,12 @@ def test_writes_have_their_answers(capture, wire):
         (5, False), (6, True), (7, False)]
     assert log.first_command(ONE).lba == 5
     assert log.first_command(TWO) is None
+
+
+def test_data_is_immediate_unsolicited_or_asked_for(capture, wire):
+    wire.send(write_10(5, data=b"data") + write_10(6))
+    wire.send(bhs(wirelog.DATA_OUT, data=b"data", _20=b"\xff" * 4))
+    wire.send(bhs(wirelog.DATA_OUT, data=b"data", _20=b"\x00\x00\x00\x07"))
+    pdus = WireLog(capture.path).update().pdus
+    assert [p.is_immediate_data for p in pdus] == [True, False, False, False]
+    assert [p.is_unsolicited_data for p in pdus] == [False, False, True, False]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import pathlib
+import shutil
 import sys
 from typing import Callable
 
@@ -98,7 +99,7 @@ def collect() -> list[tuple[str, str, str]]:
 
 def pytest_arguments() -> list[str]:
     return ["-c", str(paths.SCENARIOS / "pytest.ini"), "--rootdir", str(paths.SCENARIOS),
-            str(paths.SCENARIOS), "-p", "no:cacheprovider"]
+            str(paths.SCENARIOS), "-p", "no:cacheprovider", "--no-header"]
 
 
 RUN_EPILOG = """NAME is a scenario (login.chap), the beginning of some (split_brain, split_brain.paused)
@@ -122,6 +123,8 @@ def run(arguments: list[str]) -> int:
             raise Usage(f"tsih run: --out {options.out} is there already; name a folder that is not")
         argv += ["--out", options.out]
     argv += ["--tsih-command", " ".join(["tsih", "run", *arguments])]
+    if not any(word.startswith(("-q", "-v")) for word in passed_on):
+        argv += ["-v"]
     import pytest
 
     import tsih.plugin as plugin
@@ -217,7 +220,10 @@ def shell_in_guest(arguments: list[str]) -> int:
 def stop(arguments: list[str]) -> int:
     Parser(prog="tsih stop", description="Ends the guests that --keep left up.").parse_args(arguments)
     client = kept_lab()
+    run_dir = pathlib.Path(client.call("lab.info")["run_dir"])
     client.call("lab.shutdown")
+    if run_dir.parent.resolve() == paths.labs().resolve():
+        shutil.rmtree(run_dir, ignore_errors=True)
     print("ended")
     return OK
 

@@ -143,7 +143,11 @@ def lab(pytestconfig: pytest.Config, machines: dict[str, dict]) -> Iterator[Lab]
     """The lab with those guests up."""
     state = pytestconfig.stash[STATE]
     run_dir = paths.labs() / state.run_folder().path.name
-    one = Lab(paths.bin_dir() / "tsih-lab", run_dir, state.progress, image=paths.image())
+    try:
+        one = Lab(paths.bin_dir() / "tsih-lab", run_dir, state.progress, image=paths.image())
+    except TsihError:
+        shutil.rmtree(run_dir, ignore_errors=True)
+        raise
     state.lab = one
     try:
         state.run_folder().set_accel(one.info.get("accel"))

@@ -18,6 +18,7 @@ NOP_IN, SCSI_RESPONSE, TASK_RESPONSE, LOGIN_RESPONSE, TEXT_RESPONSE, DATA_IN, LO
 R2T, ASYNC, REJECT = 0x31, 0x32, 0x3F
 ISCSI_PORT = 3260
 BHS_BYTES = 48
+NO_TAG = b"\xff\xff\xff\xff"
 # A stream whose next byte never came to the capture is given up after this much beyond the hole.
 REORDER_MAX_BYTES = 16 << 20
 WRITE_10, WRITE_16 = 0x2A, 0x8A
@@ -62,7 +63,21 @@ class Pdu:
     def final(self) -> bool:
         return bool(self.bhs[1] & 0x80)
 
+    @property
+    def data_segment_bytes(self) -> int:
+        return int.from_bytes(self.bhs[5:8], "big")
+
     # -- SCSI
+
+    @property
+    def is_immediate_data(self) -> bool:
+        """A WRITE that brings data along."""
+        return self.is_write and self.data_segment_bytes > 0
+
+    @property
+    def is_unsolicited_data(self) -> bool:
+        """A Data-Out that no R2T has asked for."""
+        return self.opcode == DATA_OUT and self.bhs[20:24] == NO_TAG
 
     @property
     def cdb(self) -> bytes:
