@@ -30,7 +30,7 @@ check: build image
 report: build image
 	@$(PYTHON) tools/report
 
-bench: build
+bench: build image
 	@$(PYTHON) tools/bench
 
 format:
