@@ -109,8 +109,10 @@ def duel(story, lab, target, initiator):
     """The scene: one LUN, guest `one` logged in, guest `two` a clone of it."""
     two = lab.guest_cloned("two", of="one")
     other = Initiator(two)
-    other.clear()
-    other.start()
+    for machine in (initiator, other):
+        machine.clear()
+        machine.forget_past_sessions()
+        machine.prepare()
     number = next(RUN)
     scene = Duel(story, target,
                  Machine(initiator, f"one-{number}-{story.folder.scenario}", 2048),

@@ -199,7 +199,7 @@ def test_comes_back(story, lab, machines, duel, guard):
     duel.one.guest.kill()
     story.step("It boots again, at the same address")
     duel.one.initiator.guest = lab.guest("one", **machines["one"])
-    duel.one.initiator.start()
+    duel.one.initiator.prepare()
     duel.one.initiator.add_node(duel.target.iqn, duel.target.portal)
     before_ms = story.now_ms()
     login = duel.one.initiator.try_login(duel.target.iqn)
@@ -221,6 +221,8 @@ def test_no_guard(story, duel):
     duel.enter(duel.two)
     duel.two.start_writing(records=1)
     story.step("Each takes the session from the other, again and again")
+    isids = {p.isid.hex() for p in duel.wire.pdus if p.is_first_login}
+    assert len(isids) == 1, f"the scene is wrong: expected one ISID of both machines, got {isids}"
     served = duel.watch_sessions(until=REINSTATEMENTS_OF_A_DISASTER, timeout_s=40)
     story.metric("reinstatements", served.reinstatements)
     story.metric("watched_ms", served.span_ms)

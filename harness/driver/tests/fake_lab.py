@@ -22,7 +22,7 @@ def command(shell):
         sys.exit(1)
     words = shell.split()
     code = int(words[1]) if words[:1] == ["exit"] else 0
-    return {"exit_code": code, "signal": None, "stdout": "1\n", "stderr": "", "truncated": False,
+    return {"exit_code": code, "signal": None, "stdout": "1 2\n", "stderr": "", "truncated": False,
             "duration_ms": 1}
 
 

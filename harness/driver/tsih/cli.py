@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import pathlib
+import shlex
 import shutil
 import sys
 from typing import Callable
@@ -122,7 +123,7 @@ def run(arguments: list[str]) -> int:
         if pathlib.Path(options.out).exists():
             raise Usage(f"tsih run: --out {options.out} is there already; name a folder that is not")
         argv += ["--out", options.out]
-    argv += ["--tsih-command", " ".join(["tsih", "run", *arguments])]
+    argv += ["--tsih-command", shlex.join(["build/bin/tsih", "run", *arguments])]
     if not any(word.startswith(("-q", "-v")) for word in passed_on):
         argv += ["-v"]
     import pytest

@@ -22,6 +22,10 @@ QUICK_SETTINGS = {
 }
 CONF = "/etc/iscsi/iscsid.conf"
 LOGIN_CEILING_S = 60.0
+CLEAR = (
+    "iscsiadm -m session >/dev/null 2>&1 && iscsiadm -m node -u >/dev/null 2>&1; "
+    "rm -rf /var/lib/iscsi/nodes/* /var/lib/iscsi/send_targets/* "
+    "/etc/iscsi/nodes/* /etc/iscsi/send_targets/*;")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,24 +50,32 @@ class Initiator:
 
     # -- life -----------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Starts iscsid with quick timeouts, when it does not run yet."""
+    def prepare(self) -> str:
+        """Logged out everywhere, no records, iscsid up with quick timeouts; returns the version."""
         lines = "".join(f"{key} = {value}\n" for key, value in self._conf.items())
-        self.guest.write_file(CONF, "iscsid.startup = /sbin/iscsid\n" + lines)
+        words = self.guest.succeed(
+            f"cat > {CONF}; {CLEAR} modprobe -a iscsi_tcp sd_mod; mkdir -p /run/lock/iscsi; "
+            "pgrep -x iscsid >/dev/null || iscsid; iscsiadm --version",
+            stdin="iscsid.startup = /sbin/iscsid\n" + lines,
+            as_text="open-iscsi: logged out, no records, iscsid up, its version")
+        return words.strip().removeprefix("iscsiadm version ")
+
+    def forget_past_sessions(self) -> None:
+        """As after a boot: open-iscsi's ISIDs count sessions, and start anew.
+
+        Two machines that are to have one identity need it: where their counters differ, so do
+        their ISIDs. Call it while logged out, then prepare().
+        """
         self.guest.succeed(
-            "modprobe -a iscsi_tcp sd_mod; mkdir -p /run/lock/iscsi; pgrep -x iscsid >/dev/null || iscsid",
-            as_text="start iscsid")
+            "pkill -x iscsid; while pgrep -x iscsid >/dev/null; do sleep 0.02; done; "
+            "if [ -d /sys/module/iscsi_tcp ]; then "
+            "modprobe -r iscsi_tcp libiscsi_tcp libiscsi scsi_transport_iscsi; fi; "
+            "[ ! -d /sys/module/scsi_transport_iscsi ]",
+            as_text="open-iscsi: unloaded, its session counter starts anew")
 
     def clear(self) -> None:
         """Logs out of everything and forgets every record."""
-        self.guest.run(
-            "iscsiadm -m session >/dev/null 2>&1 && iscsiadm -m node -u >/dev/null 2>&1; "
-            "rm -rf /var/lib/iscsi/nodes/* /var/lib/iscsi/send_targets/* "
-            "/etc/iscsi/nodes/* /etc/iscsi/send_targets/*; true",
-            as_text="log out of everything, forget every record")
-
-    def version(self) -> str:
-        return self.guest.succeed("iscsiadm --version").strip().removeprefix("iscsiadm version ")
+        self.guest.run(CLEAR, as_text="log out of everything, forget every record")
 
     # -- discovery and records ------------------------------------------------------------------
 

@@ -182,9 +182,8 @@ def target(lab: Lab, system: str, story: Story) -> Iterator[Target]:
     """The system under test, in the guest `target`; it serves nothing until it is told to."""
     guest = lab.guest("target")
     one = SYSTEMS[system](guest)
-    one.stop()
     story.run.add_system(system)
-    story.run.add_versions({system: one.version()})
+    story.run.add_versions({system: one.prepare()})
     yield one
     (story.folder.path / "target.log").write_text(one.log(), encoding="utf-8")
     if not lab.kept:
@@ -196,9 +195,7 @@ def target(lab: Lab, system: str, story: Story) -> Iterator[Target]:
 def initiator(lab: Lab, story: Story, target: Target) -> Iterator[Initiator]:
     """open-iscsi in the guest `one`. Needs the target: it logs out before that ends."""
     one = Initiator(lab.guest("one"))
-    one.clear()
-    one.start()
-    story.run.add_versions({"open-iscsi": one.version()})
+    story.run.add_versions({"open-iscsi": one.prepare()})
     yield one
     if not lab.kept and one.guest.is_up:  # a scenario may have killed it
         one.clear()
@@ -242,7 +239,8 @@ def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
         for guest in state.lab.guests:
             write(f"  tsih shell {guest.name:8}  # or: tsih exec {guest.name} COMMAND")
         write("  tsih stop            # ends its guests")
-    write(f"next: tsih report {_short(state.run.path)} --out build/report")
+    tsih = _short(paths.bin_dir() / "tsih")
+    write(f"next: {tsih} report {_short(state.run.path)} --out build/report")
 
 
 def _short(path: pathlib.Path) -> str:

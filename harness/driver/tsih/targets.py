@@ -10,7 +10,7 @@ import dataclasses
 import json
 import re
 
-from tsih.errors import CommandFailed, NotInTime
+from tsih.errors import CommandFailed
 from tsih.guest import Background, Guest
 from tsih.targetconfig import CLEAR_CONFIGFS, CONFIGFS, Chap, Disk, TargetConfig
 
@@ -47,7 +47,8 @@ class Target(abc.ABC):
         Whatever was served before is taken away first. Raises CommandFailed with the target's own
         words when it refuses.
         """
-        self.stop()
+        if self.config:
+            self.stop()
         self.config = TargetConfig(disks=disks, **settings)  # type: ignore[arg-type]
         self._start(self.config)
 
@@ -60,14 +61,15 @@ class Target(abc.ABC):
         self._start(changed)
 
     @abc.abstractmethod
+    def prepare(self) -> str:
+        """Readies the guest, takes away what an earlier scenario left; returns the version."""
+
+    @abc.abstractmethod
     def _start(self, config: TargetConfig) -> None: ...
 
     @abc.abstractmethod
     def stop(self) -> None:
         """Ends the service; sessions break, backing files stay."""
-
-    @abc.abstractmethod
-    def version(self) -> str: ...
 
     @abc.abstractmethod
     def log(self) -> str:
@@ -89,20 +91,26 @@ class TsihdTarget(Target):
         super().__init__(guest)
         self._process: Background | None = None
 
+    def prepare(self) -> str:
+        # A scenario that failed in its middle may have left one; one command is quicker than two.
+        return self.guest.succeed(
+            f"pkill -KILL -x tsihd; rm -f {self.LOG} {self.CONTROL}; tsihd --version",
+            as_text="tsihd: nothing left, its version").strip()
+
     def _start(self, config: TargetConfig) -> None:
-        for disk in config.disks:
-            if disk.plugin == "fileio":
-                self.guest.succeed(f"truncate -s {disk.size_bytes} {disk.path}")
-        self.guest.write_file(self.CONFIG, json.dumps(config.to_saveconfig(), indent=2))
+        files = "".join(f"truncate -s {disk.size_bytes} {disk.path}; "
+                        for disk in config.disks if disk.plugin == "fileio")
+        saved = json.dumps(config.to_saveconfig(), indent=2)
+        self.guest.succeed(f"set -e; {files}cat > {self.CONFIG}; rm -f {self.LOG}", stdin=saved,
+                           as_text=f"write {self.CONFIG}\n{saved}")
         self._process = self.guest.background(
             f"exec tsihd --config {self.CONFIG} --control {self.CONTROL} >{self.LOG} 2>&1")
-        try:
-            self.guest.wait_until(
-                f"grep -q '^ready' {self.LOG} || ! pgrep -x tsihd >/dev/null && cat {self.LOG}",
-                timeout_s=READY_CEILING_S)
-        except NotInTime:
-            raise CommandFailed(f"expected tsihd to say `ready`, it said:\n{self.log()}") from None
-        self.check_alive()
+        # It has written something before it can have ended: a tsihd that is not there yet is not dead.
+        words = self.guest.wait_until(
+            f"{{ grep -q '^ready' {self.LOG} || {{ [ -s {self.LOG} ] && ! pgrep -x tsihd >/dev/null; "
+            f"}}; }} && cat {self.LOG}", timeout_s=READY_CEILING_S)
+        if not re.search("^ready", words, re.MULTILINE):
+            raise CommandFailed(f"expected tsihd to say `ready`, it ended with:\n{words}")
 
     def check_alive(self) -> None:
         if self._process and not self.guest.run("pgrep -x tsihd", as_text="is tsihd alive?").ok:
@@ -116,9 +124,6 @@ class TsihdTarget(Target):
     def log(self) -> str:
         return self.guest.run(f"tail -c 200000 {self.LOG} 2>/dev/null",
                               as_text="the target's log").stdout
-
-    def version(self) -> str:
-        return self.guest.succeed("tsihd --version").strip()
 
     def control(self, command: str) -> str:
         """tsihctl's answer."""
@@ -134,18 +139,17 @@ class TsihdTarget(Target):
 
 class LioTarget(Target):
     system = "lio"
+    _log_from = 0  # lines of the kernel's log that are not this scenario's
 
-    def __init__(self, guest: Guest):
-        super().__init__(guest)
-        guest.succeed(
+    def prepare(self) -> str:
+        # One command: each is a round trip through the guest's agent.
+        words = self.guest.succeed(
             "set -e; modprobe -a configfs target_core_mod iscsi_target_mod; "
             "mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config; "
-            f"mkdir -p /var/target/pr {CONFIGFS}/iscsi",
-            as_text="LIO's modules and configfs")
-        self._log_from = self._log_lines()
-
-    def _log_lines(self) -> int:
-        return int(self.guest.run("dmesg | wc -l", as_text="length of the kernel log").stdout or 0)
+            f"mkdir -p /var/target/pr {CONFIGFS}/iscsi; sh -s; dmesg | wc -l; uname -r",
+            stdin=CLEAR_CONFIGFS, as_text="LIO: its modules, nothing left, its version").split()
+        self._log_from = int(words[0])
+        return "Linux " + words[1]
 
     def _start(self, config: TargetConfig) -> None:
         self.guest.succeed("sh -e -s", stdin=config.to_configfs(),
@@ -157,9 +161,6 @@ class LioTarget(Target):
     def log(self) -> str:
         return self.guest.run(f"dmesg | tail -n +{self._log_from + 1}",
                               as_text="the kernel's log").stdout
-
-    def version(self) -> str:
-        return "Linux " + self.guest.succeed("uname -r").strip()
 
 
 SYSTEMS: dict[str, type[Target]] = {"tsihd": TsihdTarget, "lio": LioTarget}

@@ -100,6 +100,10 @@ class Pdu:
     # -- login
 
     @property
+    def isid(self) -> bytes:
+        return self.bhs[8:14]
+
+    @property
     def login_status(self) -> int:
         """Class in the high byte, detail in the low one."""
         return int.from_bytes(self.bhs[36:38], "big")
@@ -112,8 +116,7 @@ class Pdu:
 
     @property
     def is_first_login(self) -> bool:
-        return self.opcode == LOGIN and int.from_bytes(self.bhs[8:14], "big") != 0 \
-            and b"InitiatorName=" in self.data
+        return self.opcode == LOGIN and b"InitiatorName=" in self.data
 
     @property
     def is_discovery(self) -> bool:
