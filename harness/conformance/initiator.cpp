@@ -115,7 +115,8 @@ void Initiator::fail_on(const std::string& expected, const Event& event) {
   if (event.heard != Heard::silence) context_.fail(expected, event.words);
   // Silence proves nothing by itself. An answer to a later ping does: the target lives and passed
   // it by.
-  if (established_) {
+  // (A discovery session takes no pings.)
+  if (established_ && !discovery) {
     const Fence fence = this->fence(true);
     if (fence.answer)
       context_.fail(expected, fmt::format("nothing within {} ms, while a later ping was answered",

@@ -87,7 +87,7 @@ class Initiator {
   wire::Pdu task_management_request(std::uint8_t function, std::uint32_t referenced_tag);
   wire::Pdu unnamed_request(std::uint8_t opcode);
   std::uint32_t next_tag() { return next_tag_++; }
-  /// InitiatorName, TargetName or SessionType: what the first Login Request has to say.
+  /// InitiatorName, SessionType and, but for discovery, TargetName: for the first Login Request.
   wire::TextKeys names() const;
 
   // ---- talking --------------------------------------------------------------------------------

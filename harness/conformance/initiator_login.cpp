@@ -20,6 +20,22 @@ std::string status_words(const Pdu& response) {
   return fmt::format("a Login Response with status 0x{:04x}", response[field::status]);
 }
 
+// What a plain initiator says to a key that the target proposes; nothing to a declaration.
+std::optional<std::string> reply_to(const std::string& key, const std::string& value) {
+  for (const char* declaration : {"MaxRecvDataSegmentLength", "TargetAlias", "TargetAddress",
+                                  "TargetPortalGroupTag", "TargetName"})
+    if (key == declaration) return std::nullopt;
+  if (key == "HeaderDigest" || key == "DataDigest") return "None";
+  if (key == "IFMarker" || key == "OFMarker") return "No";
+  if (key == "IFMarkInt" || key == "OFMarkInt") return "Irrelevant";
+  for (const char* known :
+       {"MaxConnections", "InitialR2T", "ImmediateData", "MaxBurstLength", "FirstBurstLength",
+        "DefaultTime2Wait", "DefaultTime2Retain", "MaxOutstandingR2T", "DataPDUInOrder",
+        "DataSequenceInOrder", "ErrorRecoveryLevel"})
+    if (key == known) return value;  // within every rule of chapter 12
+  return "NotUnderstood";
+}
+
 }  // namespace
 
 Answer Initiator::expect_login_answer(const Pdu& request) {
@@ -68,6 +84,7 @@ void Initiator::enter_full_feature_phase(const Answer& answer) {
 Answer Initiator::expect_negotiation(const wire::TextKeys& keys) {
   Answer all;
   Pdu request = login_request(kOperational, kFullFeature, keys);
+  wire::TextKeys offered = keys;
   for (int i = 0; i < kLimitLoginExchanges; ++i) {
     Answer answer = expect_login_answer(request);
     all.pdu = answer.pdu;
@@ -79,11 +96,16 @@ Answer Initiator::expect_negotiation(const wire::TextKeys& keys) {
       enter_full_feature_phase(all);
       return all;
     }
-    // It wants to go on; keys of its own that need an answer get the plainest one.
+    // It wants to go on: what it proposed by itself is answered, once.
     wire::TextKeys answers;
     for (const auto& [key, value] : answer.keys.pairs())
-      if (!keys.has(key) && (key == "HeaderDigest" || key == "DataDigest"))
-        answers.add(key, "None");
+      if (!offered.has(key)) {
+        if (const auto reply = reply_to(key, value)) {
+          answers.add(key, *reply);
+          all.keys.set(key, *reply);
+        }
+        offered.add(key, value);
+      }
     request = login_request(kOperational, kFullFeature, answers);
   }
   context_.fail("a login that ends",
@@ -110,7 +132,10 @@ Answer Initiator::expect_login(const wire::TextKeys& keys) {
     Answer answer = chap_exchange();
     if (answer.pdu[field::status] != 0) return answer;
   }
-  return expect_negotiation(keys);
+  // Declared although it is the default: LIO takes the silence of an initiator for a limit of 0.
+  wire::TextKeys all = keys;
+  if (!all.has("MaxRecvDataSegmentLength")) all.add("MaxRecvDataSegmentLength", "8192");
+  return expect_negotiation(all);
 }
 
 // The answer that refuses, or the one that ends the security stage.

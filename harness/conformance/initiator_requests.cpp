@@ -15,11 +15,10 @@ Pdu Initiator::request(Opcode opcode) {
 }
 
 wire::TextKeys Initiator::names() const {
-  wire::TextKeys keys{{"InitiatorName", initiator_name}};
-  if (discovery)
-    keys.add("SessionType", "Discovery");
-  else
-    keys.add("TargetName", context_.settings.url.target_name);
+  // SessionType has a default, but not every target knows: LIO refuses a login without the key.
+  wire::TextKeys keys{{"InitiatorName", initiator_name},
+                      {"SessionType", discovery ? "Discovery" : "Normal"}};
+  if (!discovery) keys.add("TargetName", context_.settings.url.target_name);
   return keys;
 }
 

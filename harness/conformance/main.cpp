@@ -180,10 +180,11 @@ int run(Arguments& arguments, const tsih::catalogue::Catalogue& catalogue,
   RunOptions options{.settings = arguments.settings,
                      .probe = {},
                      .refused = {},
+                     .first_look = {},
                      .catalogue = &catalogue,
                      .on_result = {}};
   try {
-    options.probe = look_at_target(arguments.settings);
+    options.probe = look_at_target(arguments.settings, &options.first_look);
   } catch (const Inconclusive& inconclusive) {
     options.refused = advice(inconclusive.why);
   }
@@ -192,6 +193,7 @@ int run(Arguments& arguments, const tsih::catalogue::Catalogue& catalogue,
   RunFolder folder(arguments.out, arguments.system, arguments.settings.url.text,
                    command_line(arguments, {}), arguments.settings.seed);
   write_case_list(folder.path(), all);
+  folder.add_ladder("first_look", options.first_look);
   options.on_result = [&](const CaseResult& result) {
     folder.add(result);
     if (options.refused.empty()) print_result(result, colour);

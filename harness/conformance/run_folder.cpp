@@ -101,12 +101,15 @@ void RunFolder::write_run_json(int exit_status, bool ended) {
   open_file(folder_ / "run.json") << dump(run, 2) << '\n';
 }
 
+void RunFolder::add_ladder(const std::string& name, const std::vector<std::string>& lines) {
+  if (lines.empty()) return;
+  auto file = open_file(folder_ / fmt::format("cases/{}.ladder.jsonl", name));
+  for (const std::string& line : lines) file << line << '\n';
+}
+
 void RunFolder::add(const CaseResult& result) {
   const std::string ladder = fmt::format("cases/{}.ladder.jsonl", result.name);
-  if (!result.ladder.empty()) {
-    auto file = open_file(folder_ / ladder);
-    for (const std::string& line : result.ladder) file << line << '\n';
-  }
+  add_ladder(result.name, result.ladder);
   for (const Finding& finding : result.findings) {
     nlohmann::ordered_json line;
     line["clause"] = finding.clause;

@@ -37,6 +37,8 @@ class RunFolder {
             std::uint64_t seed);
 
   void add(const CaseResult& result);
+  /// cases/<name>.ladder.jsonl; nothing when there is no line.
+  void add_ladder(const std::string& name, const std::vector<std::string>& lines);
   void finish(int exit_status);
   const std::filesystem::path& path() const { return folder_; }
 

@@ -203,15 +203,8 @@ std::uint32_t big32(const wire::Bytes& data, std::size_t at) {
          static_cast<std::uint32_t>(data[at + 2]) << 8 | data[at + 3];
 }
 
-}  // namespace
-
-Probe look_at_target(const Settings& settings) {
-  const Probe nothing;
-  CaseContext context(settings, nothing, settings.seed);
-  Initiator initiator(context);
-  initiator.log_in();
-  const Fence fence = initiator.fence();
-  if (!fence.answer) throw Inconclusive{"the target closed the connection after the login"};
+// No disk is no error here: cases that need one are unsupported then.
+Probe look_at_disk(Initiator& initiator) {
   Probe probe;
   try {
     initiator.ready();
@@ -223,9 +216,31 @@ Probe look_at_target(const Settings& settings) {
       if (probe.block_bytes < 512 || probe.block_bytes > 65536) probe = {};
     }
   } catch (const Inconclusive&) {
-    probe = {};  // no disk: cases that need one are unsupported
+    probe = {};
   }
   return probe;
+}
+
+}  // namespace
+
+Probe look_at_target(const Settings& settings, std::vector<std::string>* ladder) {
+  const Probe nothing;
+  CaseContext context(settings, nothing, settings.seed);
+  const auto keep_ladder = [&] {
+    if (ladder) *ladder = context.transcript.lines();
+  };
+  try {
+    Initiator initiator(context);
+    initiator.log_in();
+    if (!initiator.fence().answer)
+      throw Inconclusive{"the target closed the connection after the login"};
+    const Probe probe = look_at_disk(initiator);
+    keep_ladder();
+    return probe;
+  } catch (const Inconclusive&) {
+    keep_ladder();
+    throw;
+  }
 }
 
 std::vector<CaseResult> run_cases(const std::vector<CaseEntry>& cases, const RunOptions& options) {

@@ -30,13 +30,14 @@ std::vector<std::string> check_cases(const std::vector<CaseEntry>& cases,
                                      const catalogue::Catalogue& catalogue);
 
 /// Looks at the target before the first case: logs in, asks for the capacity. Throws Inconclusive
-/// with the reason when the target cannot be used.
-Probe look_at_target(const Settings& settings);
+/// with the reason when the target cannot be used; `ladder`, when given, gets what was said.
+Probe look_at_target(const Settings& settings, std::vector<std::string>* ladder = nullptr);
 
 struct RunOptions {
   Settings settings;
   Probe probe;
-  std::string refused;  ///< why no case can be run; empty when they can
+  std::string refused;                  ///< why no case can be run; empty when they can
+  std::vector<std::string> first_look;  ///< its ladder, the evidence when there is no other
   const catalogue::Catalogue* catalogue = nullptr;
   std::function<void(const CaseResult&)> on_result;
 };

@@ -118,6 +118,29 @@ TSIH_CASE(segment_limit, "No Data-In is longer than the initiator's MaxRecvDataS
     verify(pdu.data.size() <= 512, "at most 512 bytes", describe(pdu));
 }
 
+TSIH_CASE(
+    segment_limit_by_default,
+    "To an initiator that declares no MaxRecvDataSegmentLength, data come in pieces of at most "
+    "8192 bytes",
+    judges(should("R3720-5.2-10"))) {
+  needs_disk(64);
+  auto initiator = connect();
+  given("a login", [&] {
+    initiator.authenticate();
+    const Answer answer = initiator.expect_negotiation({{"InitialR2T", "Yes"}});
+    if (!initiator.established()) fail("a login", describe(answer.pdu));
+    initiator.ready();
+  });
+  initiator.send(initiator.scsi_command(read_blocks(0, 32)));
+  std::size_t bytes = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const Pdu pdu = initiator.expect(Opcode::data_in);
+    verify(!pdu.data.empty() && pdu.data.size() <= 8192, "1 to 8192 bytes", describe(pdu));
+    if ((bytes += pdu.data.size()) >= 32ull * block_bytes()) return;
+  }
+  fail("an end of the data", "1000 Data-In PDUs without one");
+}
+
 TSIH_CASE(burst_limit, "No sequence of Data-In is longer than MaxBurstLength",
           judges("R3720-10.7.1-02")) {
   needs_disk(64);

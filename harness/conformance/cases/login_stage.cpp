@@ -55,7 +55,7 @@ TSIH_CASE(both_stages, "Security, then operational, then full feature phase: the
       initiator.login_request(kSecurity, kOperational, {{"AuthMethod", "None"}}));
   verify(transits_to(answer.pdu, kOperational), "T with NSG=1", describe(answer.pdu));
   judging("R3720-5.3-11");
-  answer = initiator.expect_login_answer(initiator.login_request(kOperational, kFullFeature));
+  answer = initiator.expect_negotiation({});
   verify(transits_to(answer.pdu, kFullFeature), "T with NSG=3", describe(answer.pdu));
 }
 
@@ -135,8 +135,7 @@ TSIH_CASE(final_answer, "The answer that ends the login has T, NSG 3 and a sessi
   initiator.authenticate();
   const Answer partial =
       initiator.expect_login_answer(initiator.login_request(kOperational, std::nullopt));
-  const Answer final =
-      initiator.expect_login_answer(initiator.login_request(kOperational, kFullFeature));
+  const Answer final = initiator.expect_negotiation({});
   verify(transits_to(final.pdu, kFullFeature), "status 0, T and NSG=3", describe(final.pdu));
   judging("R3720-10.13.3-01");
   verify(partial.pdu[field::tsih] == 0, "TSIH 0 before the end of the login",

@@ -79,6 +79,20 @@ TSIH_CASE(portal_group_tag_after_continued_text,
          fmt::format("{}, {}", describe(answer.pdu), answer.keys.describe()));
 }
 
+TSIH_CASE(session_type_has_a_default,
+          "A login that says nothing of SessionType asks for a normal "
+          "session",
+          judges(should("R3720-5.2-10"))) {
+  auto initiator = connect();
+  const Stage stage = settings().user.empty() ? kOperational : kSecurity;
+  Pdu request = initiator.login_request(stage, std::nullopt);
+  TextKeys names = initiator.names();
+  names.remove("SessionType");
+  request.data = tsih::wire::encode_text(names);
+  const Answer answer = initiator.expect_login_answer(request);
+  verify(answer.pdu[field::status] == 0, "a login that goes on", describe(answer.pdu));
+}
+
 TSIH_CASE(refused_login_closes, "A login status other than success is followed by a close",
           judges("R3720-10.13.5-05")) {
   auto initiator = connect();

@@ -78,9 +78,11 @@ TSIH_CASE(aborted_write, "A write that waits for its data is aborted, and no sta
   confirm(describe(response));
 }
 
-TSIH_CASE(reassignment, "At ErrorRecoveryLevel 0 a task reassignment is told to be unsupported",
+TSIH_CASE(reassignment, "A target without ErrorRecoveryLevel 2 says that it reassigns no tasks",
           judges("R3720-6.2.2-07")) {
-  auto initiator = log_in({{"ErrorRecoveryLevel", "0"}});
+  auto initiator = log_in({{"ErrorRecoveryLevel", "2"}});
+  offered(initiator.negotiated().value("ErrorRecoveryLevel") != "2",
+          "a target that lacks what this case asks for: it has ErrorRecoveryLevel 2");
   initiator.send(initiator.task_management_request(kTaskReassign, initiator.next_tag()));
   const Pdu response = initiator.expect(Opcode::task_management_response);
   verify_equal("response", kReassignmentNotSupported, response[field::response]);

@@ -206,6 +206,13 @@ BOOST_AUTO_TEST_CASE(login_answers) {
       {"login.start.portal_group_tag", {with_key("TargetPortalGroupTag", std::nullopt)}},
       {"login.start.portal_group_tag_after_continued_text",
        {with_key("TargetPortalGroupTag", std::nullopt)}},
+      {"login.start.session_type_has_a_default", {[](const Passing& passing) {
+         Pdu pdu = passing.pdu;
+         if (!parse_text(passing.last_request.data).keys.has("SessionType") &&
+             pdu.is(Opcode::login_response))
+           pdu.set(field::status, 0x0207);
+         return std::vector{pdu};
+       }}},
       {"login.start.ping_during_login", {failing_with(0x0200)}},
       {"login.stage.reserved_csg", {login_always_succeeds()}},
       {"login.stage.reserved_nsg", {login_always_succeeds()}},
@@ -337,6 +344,11 @@ BOOST_AUTO_TEST_CASE(nop_and_text) {
        {setting(Opcode::text_response, Field{"reserved", 44, 0, 32}, 1)}},
       {"discovery.all_targets", {with_key("TargetAddress", "127.0.0.1:3260")}},
       {"discovery.one_target", {with_key("TargetName", "iqn.2026-01.example:other")}},
+      {"discovery.send_targets_on_a_normal_session", {[](const Passing& passing) {
+         Pdu pdu = passing.pdu;
+         if (pdu.is(Opcode::text_response)) pdu.set(field::opcode, 0x3f);
+         return std::vector{pdu};
+       }}},
       {"discovery.own_target_on_a_normal_session",
        {with_key("TargetName", "iqn.2026-01.example:other")}},
       {"discovery.commands_are_rejected", {instead_of_reject(Opcode::scsi_response)}},
@@ -359,6 +371,13 @@ BOOST_AUTO_TEST_CASE(commands) {
              })}},
       {"data_in.numbers_and_offsets_rise", {setting(data_in, field::data_sn, 0)}},
       {"data_in.no_acknowledgement_at_level_zero", {setting(data_in, field::acknowledge, 1)}},
+      {"data_in.segment_limit_by_default",
+       {only(data_in,
+             [](const Pdu& pdu, const Passing&) {
+               Pdu empty = pdu;
+               empty.data.clear();
+               return std::vector{empty.set(field::has_status, 0), pdu};
+             })}},
       {"data_in.reserved_fields_are_zero", {setting(data_in, Field{"reserved", 2, 0, 8}, 1)}},
       {"data_in.burst_limit",
        {only(data_in,
