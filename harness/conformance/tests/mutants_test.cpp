@@ -76,7 +76,7 @@ Run judge(std::uint16_t port, const std::vector<std::string>& more) {
       fs::temp_directory_path() / fmt::format("tsih-mutants-{}-{}", getpid(), ++counter);
   std::vector<std::string> command{
       TSIH_CONFORM,   fmt::format("iscsi://127.0.0.1:{}/{}/0", port, kTargetName),
-      "--timeout-ms", "300",
+      "--timeout-ms", "1000",
       "--out",        folder.string()};
   command.insert(command.end(), more.begin(), more.end());
   const Output output = run(command);
