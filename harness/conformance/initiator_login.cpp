@@ -140,9 +140,13 @@ Answer Initiator::expect_login(const wire::TextKeys& keys) {
 
 // The answer that refuses, or the one that ends the security stage.
 Answer Initiator::chap_exchange() {
+  // The secret is that of a target; discovery on the same portal may ask for none.
+  const char* methods = discovery ? "CHAP,None" : "CHAP";
   Answer answer =
-      expect_login_answer(login_request(kSecurity, std::nullopt, {{"AuthMethod", "CHAP"}}));
+      expect_login_answer(login_request(kSecurity, std::nullopt, {{"AuthMethod", methods}}));
   if (answer.pdu[field::status] != 0) return answer;
+  if (discovery && answer.keys.value("AuthMethod") == "None")
+    return expect_login_answer(login_request(kSecurity, kOperational));
   if (answer.keys.value("AuthMethod") != "CHAP")
     context_.fail("AuthMethod=CHAP", answer.keys.describe());
   answer = expect_login_answer(login_request(kSecurity, std::nullopt, {{"CHAP_A", "5"}}));

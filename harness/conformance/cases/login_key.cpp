@@ -43,13 +43,14 @@ BOOST_AUTO_TEST_SUITE(key)
   TSIH_CASE(case_name,                                                                             \
             key_text " is answered with a number that its rule (" #rule_word                       \
                      ") allows, when " #offered_value " is offered",                               \
-            judges("R3720-5.2.2-01", "R3720-5.2-11")) {                                            \
+            judges("R3720-5.2-11", "R3720-5.2-10", "R3720-5.2.2-01")) {                            \
     const NumericKey key{key_text, Rule::rule_word, least_value, most_value};                      \
     auto initiator = connect();                                                                    \
     const std::string value = negotiate(initiator, context(), {{key_text, #offered_value}});       \
     const auto number = tsih::wire::parse_number(value);                                           \
-    judging("R3720-5.2-11");                                                                       \
     verify(value != "NotUnderstood", "any other answer", key_text "=" + value);                    \
+    judging("R3720-5.2-10");                                                                       \
+    verify(value != "Reject", "an answer to a value within the bounds", key_text "=" + value);     \
     judging("R3720-5.2.2-01");                                                                     \
     verify(number&& is_admissible(key, tsih::wire::parse_number(#offered_value).value(), *number), \
            fmt::format("a number from {} to {} by the rule {} with " #offered_value, key.least,    \
