@@ -10,10 +10,20 @@
 
 namespace tsihd::scsi {
 
+namespace {
+
+/// Who asks for the size is told the size of now, not of the last look: an initiator that rescans
+/// right after `lvresize` must find the new one. A disk that cannot be looked at keeps its old
+/// size.
+void look_again(Task& task) { static_cast<void>(task.server->refresh_capacity()); }
+
+}  // namespace
+
 void read_capacity_10(Task& task) {
   constexpr std::uint8_t kPmi = 0x01;  // obsolete, and with it the LBA field
   if ((task.cdb()[8] & kPmi) != 0) return task.fail(sense::invalid_cdb_field(8));
   if (get32(task.cdb() + 2) != 0) return task.fail(sense::invalid_cdb_field(2));
+  look_again(task);
   std::array<std::byte, 8> data{};
   const std::uint64_t last = std::max<std::uint64_t>(task.server->block_count(), 1) - 1;
   put32(data.data(), std::min<std::uint64_t>(last, UINT32_MAX));
@@ -22,6 +32,7 @@ void read_capacity_10(Task& task) {
 }
 
 void read_capacity_16(Task& task) {
+  look_again(task);
   const auto& geometry = task.server->geometry();
   std::array<std::byte, 32> data{};
   put64(data.data(), std::max<std::uint64_t>(task.server->block_count(), 1) - 1);

@@ -290,8 +290,11 @@ BOOST_AUTO_TEST_CASE(over_a_file) {
     BOOST_TEST(wait(bench.a->send(cdb16(0x93, 4, 8, 0x09))).good());
     BOOST_TEST((wait(bench.a->send(cdb10(0x28, 4, 8))).data() == Bytes(4096)));
     BOOST_TEST(wait(bench.a->send(cdb10(0x35, 0, 0))).good());
+    // Red when an initiator that rescans right after the growth is told the old size.
     std::filesystem::resize_file(name, 2 * Bench::kSizeBytes);
-    BOOST_TEST(bench.unit->refresh_capacity().value());
+    const Bytes grown = bench.a->send({0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0}).data();
+    BOOST_TEST(get32(&grown[0]) == 2 * Bench::kBlocks - 1);
+    BOOST_TEST(!bench.unit->refresh_capacity().value());
     BOOST_TEST(bench.a->send(kTestUnitReady).failed(0x6, 0x2a09));
     std::filesystem::resize_file(name, Bench::kSizeBytes / 2);  // not yet noticed
     BOOST_TEST(wait(bench.a->send(cdb10(0x28, Bench::kBlocks, 1))).failed(0x3, 0x1100));
