@@ -122,7 +122,7 @@ TSIH_CASE(
     segment_limit_by_default,
     "To an initiator that declares no MaxRecvDataSegmentLength, data come in pieces of at most "
     "8192 bytes",
-    judges(should("R3720-5.2-10"))) {
+    judges("R3720-10.7.1-02", should("R3720-5.2-10"))) {
   needs_disk(64);
   auto initiator = connect();
   given("a login", [&] {
@@ -135,7 +135,10 @@ TSIH_CASE(
   std::size_t bytes = 0;
   for (int i = 0; i < 1000; ++i) {
     const Pdu pdu = initiator.expect(Opcode::data_in);
-    verify(!pdu.data.empty() && pdu.data.size() <= 8192, "1 to 8192 bytes", describe(pdu));
+    judging("R3720-10.7.1-02");
+    verify(pdu.data.size() <= 8192, "at most 8192 bytes", describe(pdu));
+    judging("R3720-5.2-10");
+    verify(!pdu.data.empty(), "some of the data", describe(pdu));
     if ((bytes += pdu.data.size()) >= 32ull * block_bytes()) return;
   }
   fail("an end of the data", "1000 Data-In PDUs without one");
