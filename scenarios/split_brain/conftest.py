@@ -1,5 +1,6 @@
 """Two machines with one identity, the disk that they fight for, and what they wrote."""
 
+import concurrent.futures
 import dataclasses
 import itertools
 import pathlib
@@ -15,7 +16,7 @@ from tsih.wirelog import WireLog
 SHARED = Disk("shared", "/dev/tsih/shared", plugin="block")
 WRITER = (pathlib.Path(__file__).parent / "writer.py").read_text(encoding="utf-8")
 # Regions of the disk, in blocks of 512 bytes: one for each writer of a case.
-REGION_BLOCKS = 16384
+REGION_BLOCKS = 8192
 RUN = itertools.count(1)
 
 
@@ -81,15 +82,21 @@ def slow_disk(target):
     The delay is longer than a machine needs from its login to its first look at the disk: a write
     that a target does not wait for lands after that look, and is seen.
     """
-    delay_ms = 2500
+    delay_ms = 2500  # a flush is not held back: one delay for each record
     guest = target.guest
     guest.succeed(
         "export DM_DISABLE_UDEV=1; modprobe dm_delay; dmsetup remove -f --retry slow 2>/dev/null; "
         f"dmsetup create slow --table \"0 $(blockdev --getsz {SHARED.path}) "
-        f"delay {SHARED.path} 0 0 {SHARED.path} 0 {delay_ms}\" && [ -b /dev/mapper/slow ]")
+        f"delay {SHARED.path} 0 0 {SHARED.path} 0 {delay_ms} {SHARED.path} 0 0\" && [ -b /dev/mapper/slow ]")
     yield SlowDisk(Disk("slow", "/dev/mapper/slow", plugin="block"), delay_ms)
     target.stop()  # it holds the device
     guest.succeed("DM_DISABLE_UDEV=1 dmsetup remove --retry slow")
+
+
+def both(work, *machines):
+    """Does it in both guests at once."""
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, machines))
 
 
 def records(path, machine):
@@ -109,10 +116,7 @@ def duel(story, lab, target, initiator):
     """The scene: one LUN, guest `one` logged in, guest `two` a clone of it."""
     two = lab.guest_cloned("two", of="one")
     other = Initiator(two)
-    for machine in (initiator, other):
-        machine.clear()
-        machine.forget_past_sessions()
-        machine.prepare()
+    both(lambda machine: machine.prepare(as_after_boot=True), initiator, other)
     number = next(RUN)
     scene = Duel(story, target,
                  Machine(initiator, f"one-{number}-{story.folder.scenario}", 2048),
@@ -135,8 +139,13 @@ class Duel:
     def serve(self, disk=SHARED, **attributes):
         """The target serves the disk to anybody, with these attributes of the portal group."""
         self.target.serve(disk, attributes=attributes)
-        for machine in (self.one, self.two):
-            machine.initiator.add_node(self.target.iqn, self.target.portal)
+        both(lambda machine: machine.initiator.add_node(self.target.iqn, self.target.portal),
+             self.one, self.two)
+
+    def try_to_enter(self, machine):
+        """Logs in where a refusal is expected: stock initiators try again for a while."""
+        machine.initiator.set_named(self.target.iqn, {"node.conn[0].timeo.login_timeout": "5"})
+        return machine.initiator.try_login(self.target.iqn)
 
     def enter(self, machine):
         """Logs in and finds the disk."""
@@ -165,10 +174,12 @@ class Duel:
         return numbers(words)
 
     def leave(self):
-        for machine in (self.one, self.two):
-            if machine.guest.is_up:
-                machine.stop_writing()
-                machine.initiator.clear()
+
+        def rest(machine):
+            machine.stop_writing()
+            machine.initiator.clear()
+
+        both(rest, *(machine for machine in (self.one, self.two) if machine.guest.is_up))
 
     def watch_sessions(self, *, until, timeout_s):
         """Watches the wire until that many sessions were taken over, or for so long."""

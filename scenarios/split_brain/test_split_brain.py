@@ -97,7 +97,7 @@ def test_alive_reject(story, duel):
     """The first machine is alive, guard `reject`: the second one is refused."""
     first_is_writing(story, duel, "reject", PATIENT_PROBE_MS)
     story.step("The second machine, a clone, tries to log in")
-    login = duel.two.initiator.try_login(duel.target.iqn)
+    login = duel.try_to_enter(duel.two)
     wire = duel.wire
     refusals = wire.refusals(duel.two.ip)
     got = f"{refusals[0].login_status:#06x}" if refusals else f"no refusal ({login.words})"
@@ -127,7 +127,7 @@ def test_alive_fence(story, duel):
     first_must_fail(story, duel)
     story.step("The first machine logs in anew; it is fenced")
     duel.one.initiator.guest.run("iscsiadm -m node -u")
-    login = duel.one.initiator.try_login(duel.target.iqn)
+    login = duel.try_to_enter(duel.one)
     refused = duel.wire.refusals(duel.one.ip)
     story.judge(not login.ok and bool(refused), property="one_living_machine",
                 passed=f"the fenced machine was refused with {refused[0].login_status:#06x}"

@@ -23,9 +23,14 @@ QUICK_SETTINGS = {
 CONF = "/etc/iscsi/iscsid.conf"
 LOGIN_CEILING_S = 60.0
 CLEAR = (
-    "iscsiadm -m session >/dev/null 2>&1 && iscsiadm -m node -u >/dev/null 2>&1; "
+    "if iscsiadm -m session >/dev/null 2>&1; then iscsiadm -m node -u >/dev/null 2>&1 || :; fi; "
     "rm -rf /var/lib/iscsi/nodes/* /var/lib/iscsi/send_targets/* "
     "/etc/iscsi/nodes/* /etc/iscsi/send_targets/*;")
+# The count is the kernel's: its modules are unloaded, which takes all four by name.
+FORGET = (
+    "pkill -x iscsid || :; while pgrep -x iscsid >/dev/null; do sleep 0.02; done; "
+    "if [ -d /sys/module/scsi_transport_iscsi ]; then "
+    "modprobe -r iscsi_tcp libiscsi_tcp libiscsi scsi_transport_iscsi; fi;")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,28 +55,21 @@ class Initiator:
 
     # -- life -----------------------------------------------------------------------------------
 
-    def prepare(self) -> str:
-        """Logged out everywhere, no records, iscsid up with quick timeouts; returns the version."""
+    def prepare(self, *, as_after_boot: bool = False) -> str:
+        """Logged out everywhere, no records, iscsid up with quick timeouts; returns the version.
+
+        `as_after_boot`: the count of sessions starts anew, too. open-iscsi's ISIDs are made from it,
+        so two machines that are to have one identity need it.
+        """
         lines = "".join(f"{key} = {value}\n" for key, value in self._conf.items())
         words = self.guest.succeed(
-            f"cat > {CONF}; {CLEAR} modprobe -a iscsi_tcp sd_mod; mkdir -p /run/lock/iscsi; "
+            f"set -e; cat > {CONF}; {CLEAR} {FORGET if as_after_boot else ''} "
+            "modprobe -a iscsi_tcp sd_mod; mkdir -p /run/lock/iscsi; "
             "pgrep -x iscsid >/dev/null || iscsid; iscsiadm --version",
             stdin="iscsid.startup = /sbin/iscsid\n" + lines,
-            as_text="open-iscsi: logged out, no records, iscsid up, its version")
+            as_text="open-iscsi: logged out, no records, iscsid up, its version"
+            + (", its count of sessions anew" if as_after_boot else ""))
         return words.strip().removeprefix("iscsiadm version ")
-
-    def forget_past_sessions(self) -> None:
-        """As after a boot: open-iscsi's ISIDs count sessions, and start anew.
-
-        Two machines that are to have one identity need it: where their counters differ, so do
-        their ISIDs. Call it while logged out, then prepare().
-        """
-        self.guest.succeed(
-            "pkill -x iscsid; while pgrep -x iscsid >/dev/null; do sleep 0.02; done; "
-            "if [ -d /sys/module/iscsi_tcp ]; then "
-            "modprobe -r iscsi_tcp libiscsi_tcp libiscsi scsi_transport_iscsi; fi; "
-            "[ ! -d /sys/module/scsi_transport_iscsi ]",
-            as_text="open-iscsi: unloaded, its session counter starts anew")
 
     def clear(self) -> None:
         """Logs out of everything and forgets every record."""
