@@ -286,18 +286,23 @@ class Ends(unittest.TestCase):
             self.assertTrue(gone(guest["pid"]))
 
 
+def setUpModule():
+    """For pytest and unittest alike: what the command line did not say is found beside the build."""
+    root = pathlib.Path(__file__).resolve().parents[3]
+    OPTIONS.lab = getattr(OPTIONS, "lab", None) or str(root / "build/bin/tsih-lab")
+    OPTIONS.image = getattr(OPTIONS, "image", None) or subprocess.run(
+        [root / "images/build", "--print"], text=True, stdout=subprocess.PIPE, check=False
+    ).stdout.strip()
+    for needed in (OPTIONS.lab, f"{OPTIONS.image}/root.erofs"):
+        if not os.path.exists(needed):
+            raise AssertionError(f"{needed} is missing; `make build image` makes it")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    root = pathlib.Path(__file__).resolve().parents[3]
-    parser.add_argument("--lab", default=str(root / "build/bin/tsih-lab"))
+    parser.add_argument("--lab", help="default: build/bin/tsih-lab")
     parser.add_argument("--image", help="default: what images/build --print gives")
-    options, rest = parser.parse_known_args(namespace=OPTIONS)
-    if not options.image:
-        options.image = subprocess.run([root / "images/build", "--print"], text=True,
-                                       stdout=subprocess.PIPE, check=False).stdout.strip()
-    for needed in (options.lab, f"{options.image}/root.erofs"):
-        if not os.path.exists(needed):
-            sys.exit(f"guests_test.py: {needed} is missing; `make build image` makes it")
+    _, rest = parser.parse_known_args(namespace=OPTIONS)
     unittest.main(argv=[sys.argv[0], *rest])
 
 
