@@ -44,7 +44,7 @@ class Machine:
     def start_writing(self, records=10):
         """Starts its writer; returns once so many records were acknowledged."""
         self.guest.write_file("/run/writer.py", WRITER)
-        self.guest.background(f"exec python3 /run/writer.py {self.device} {self.tag} "
+        self.guest.background(f"echo $$ >/run/{self.tag}.pid; exec python3 /run/writer.py {self.device} {self.tag} "
                               f"{self.first_block} {REGION_BLOCKS} {self.log}")
         self.wait_written(records)
 
@@ -64,8 +64,8 @@ class Machine:
         return self.guest.run(f"grep -q '^failed' {self.log}").ok
 
     def stop_writing(self):
-        writer = "'^python3 /run/writer.py'"
-        self.guest.run(f"pkill -f {writer}; while pgrep -f {writer} >/dev/null; do sleep 0.05; done",
+        self.guest.run(f"p=$(cat /run/{self.tag}.pid 2>/dev/null) || exit 0; "
+                       "kill $p 2>/dev/null; while [ -e /proc/$p ]; do sleep 0.05; done",
                        as_text="stop the writer")
 
 

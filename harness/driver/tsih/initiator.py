@@ -28,7 +28,7 @@ CLEAR = (
     "/etc/iscsi/nodes/* /etc/iscsi/send_targets/*;")
 # The count is the kernel's: its modules are unloaded, which takes all four by name.
 FORGET = (
-    "pkill -x iscsid || :; while pgrep -x iscsid >/dev/null; do sleep 0.02; done; "
+    "iscsiadm -k 0 >/dev/null 2>&1 || :; while pgrep -x iscsid >/dev/null; do sleep 0.02; done; "
     "if [ -d /sys/module/scsi_transport_iscsi ]; then "
     "modprobe -r iscsi_tcp libiscsi_tcp libiscsi scsi_transport_iscsi; fi;")
 

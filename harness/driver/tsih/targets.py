@@ -86,6 +86,7 @@ class TsihdTarget(Target):
     CONFIG = "/run/tsihd.json"
     LOG = "/run/tsihd.log"
     CONTROL = "/run/tsihd.sock"
+    PID = "/run/tsihd.pid"
 
     def __init__(self, guest: Guest):
         super().__init__(guest)
@@ -94,7 +95,8 @@ class TsihdTarget(Target):
     def prepare(self) -> str:
         # A scenario that failed in its middle may have left one; one command is quicker than two.
         return self.guest.succeed(
-            f"pkill -KILL -x tsihd; rm -f {self.LOG} {self.CONTROL}; tsihd --version",
+            f"p=$(cat {self.PID} 2>/dev/null); [ \"$(cat /proc/${{p:-none}}/comm 2>/dev/null)\" != tsihd ] "
+            f"|| kill -KILL $p; rm -f {self.LOG} {self.CONTROL} {self.PID}; tsihd --version",
             as_text="tsihd: nothing left, its version").strip()
 
     def _start(self, config: TargetConfig) -> None:
@@ -104,7 +106,7 @@ class TsihdTarget(Target):
         self.guest.succeed(f"set -e; {files}cat > {self.CONFIG}; rm -f {self.LOG}", stdin=saved,
                            as_text=f"write {self.CONFIG}\n{saved}")
         self._process = self.guest.background(
-            f"exec tsihd --config {self.CONFIG} --control {self.CONTROL} >{self.LOG} 2>&1")
+            f"echo $$ >{self.PID}; exec tsihd --config {self.CONFIG} --control {self.CONTROL} >{self.LOG} 2>&1")
         # It has written something before it can have ended: a tsihd that is not there yet is not dead.
         words = self.guest.wait_until(
             f"{{ grep -q '^ready' {self.LOG} || {{ [ -s {self.LOG} ] && ! pgrep -x tsihd >/dev/null; "
