@@ -17,15 +17,15 @@ namespace tsihd::session {
 
 /// CHAP names and secrets, LIO's auth group. Empty userid: this direction is not asked for.
 struct ChapCredentials {
-  std::string userid;            ///< what the initiator must present
+  std::string userid;  ///< what the initiator must present
   std::string password;
-  std::string mutual_userid;     ///< what we present when the initiator asks back
+  std::string mutual_userid;  ///< what we present when the initiator asks back
   std::string mutual_password;
 };
 
 /// What a portal group offers in negotiation, under RFC 3720 section 12's own names and defaults.
 struct OfferedParameters {
-  bool header_digest_crc32c = true;   ///< HeaderDigest contains CRC32C
+  bool header_digest_crc32c = true;  ///< HeaderDigest contains CRC32C
   bool header_digest_none = true;
   bool data_digest_crc32c = true;
   bool data_digest_none = true;
@@ -49,20 +49,20 @@ enum class GuardMode : std::uint8_t { off, reject, fence };
 
 /// LIO's TPG attributes, and ours for the session guard. LIO's defaults.
 struct PortalGroupAttributes {
-  bool authentication = false;             ///< CHAP demanded of normal sessions
-  bool generate_node_acls = false;         ///< demo mode: an initiator without an ACL gets all LUNs
+  bool authentication = false;      ///< CHAP demanded of normal sessions
+  bool generate_node_acls = false;  ///< demo mode: an initiator without an ACL gets all LUNs
   bool demo_mode_write_protect = true;
   bool prod_mode_write_protect = false;
   bool demo_mode_discovery = true;         ///< SendTargets shows this target to strangers
   std::uint32_t default_cmdsn_depth = 64;  ///< queue depth: MaxCmdSN - ExpCmdSN + 1
   std::uint32_t login_timeout_s = 15;
-  std::uint32_t nop_in_interval_s = 15;    ///< LIO's nopin_timeout; 0 = no keepalive
+  std::uint32_t nop_in_interval_s = 15;  ///< LIO's nopin_timeout; 0 = no keepalive
   std::uint32_t nop_in_response_timeout_s = 30;
 
-  std::uint32_t max_sessions = 0;          ///< normal sessions in this group; 0 = no limit
+  std::uint32_t max_sessions = 0;  ///< normal sessions in this group; 0 = no limit
   GuardMode session_guard = GuardMode::off;
-  std::uint32_t guard_probe_ms = 1000;     ///< an incumbent silent for this long is dead
-  std::uint32_t fence_hold_s = 60;         ///< how long a fenced initiator is refused
+  std::uint32_t guard_probe_ms = 1000;          ///< an incumbent silent for this long is dead
+  std::uint32_t fence_hold_s = 60;              ///< how long a fenced initiator is refused
   std::uint16_t guard_refusal_status = 0x0302;  ///< Service unavailable: stock initiators retry
 };
 
@@ -72,7 +72,7 @@ struct NodeAcl {
   ChapCredentials chap;
   scsi::LunMap luns;
   std::optional<std::uint32_t> cmdsn_depth;
-  std::optional<bool> authentication;      ///< overrides the group's, LIO's -1 = inherit
+  std::optional<bool> authentication;  ///< overrides the group's, LIO's -1 = inherit
   /// Override the group's nop_in_interval_s and nop_in_response_timeout_s (LIO has them here).
   std::optional<std::uint32_t> nop_in_interval_s;
   std::optional<std::uint32_t> nop_in_response_timeout_s;
@@ -89,15 +89,15 @@ struct PortalGroup {
   bool enabled = true;
   PortalGroupAttributes attributes;
   OfferedParameters offered;
-  ChapCredentials chap;                    ///< for initiators without an ACL of their own
+  ChapCredentials chap;  ///< for initiators without an ACL of their own
   std::vector<Portal> portals;
   scsi::LunMap luns;
-  std::map<std::string, NodeAcl> acls;     ///< by normalised initiator name
+  std::map<std::string, NodeAcl> acls;  ///< by normalised initiator name
 };
 
 /// An iSCSI target node.
 struct TargetNode {
-  std::string name;                        ///< iqn., eui. or naa., normalised
+  std::string name;  ///< iqn., eui. or naa., normalised
   std::vector<std::unique_ptr<PortalGroup>> portal_groups;
 };
 
