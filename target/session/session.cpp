@@ -29,14 +29,6 @@ scsi::LunMap luns_for(const LoginIdentity& identity) {
   return luns;
 }
 
-std::uint32_t depth_for(const LoginIdentity& identity) {
-  constexpr std::uint32_t kDiscoveryDepth = 8, kMaxDepth = 1024;
-  if (!identity.portal_group) return kDiscoveryDepth;
-  std::uint32_t depth = identity.portal_group->attributes.default_cmdsn_depth;
-  if (identity.acl && identity.acl->cmdsn_depth) depth = *identity.acl->cmdsn_depth;
-  return std::clamp(depth, 1u, kMaxDepth);
-}
-
 }  // namespace
 
 Session::Session(Service& service, std::uint64_t id, std::uint16_t tsih,
@@ -49,7 +41,7 @@ Session::Session(Service& service, std::uint64_t id, std::uint16_t tsih,
       parameters_(parameters),
       born_(service.now()),
       luns_(luns_for(identity)),
-      window_(first_cmd_sn, depth_for(identity)),
+      window_(first_cmd_sn, command_window_depth(identity)),
       managements_(service.limits().task_management_waiting) {
   nexus_.id = id;
   nexus_.initiator_name = identity.initiator_name;
