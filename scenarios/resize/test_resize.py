@@ -86,6 +86,11 @@ def test_without_rescan(story, target, initiator, device):
     story.judge(size == GIB, property="resize", party="initiator", system="open-iscsi",
                 passed=f"without a rescan the kernel stays at {GIB} bytes",
                 failed=f"expected {GIB} bytes without a rescan, got {size}")
+    story.step("sg_readcap asks the target itself, past what the kernel remembers")
+    words = initiator.guest.succeed(f"sg_readcap --16 {device}")
+    story.judge(f"Device size: {2 * GIB} bytes" in words, property="resize",
+                passed="the target says 2147483648 bytes to who asks it (READ CAPACITY(16))",
+                failed=f"expected READ CAPACITY(16) to say {2 * GIB} bytes, got: {words.strip()}")
 
 
 def test_in_flight(story, target, initiator, device):
