@@ -71,7 +71,9 @@ def run_stage(stage: Stage, log_directory: Path) -> Counts:
     for stale in junit_files(stage):
         stale.unlink()
     log = log_directory / (stage.name.replace(" ", "-") + ".log")
-    print(f"  {stage.name} ...", end="", flush=True)
+    live = sys.stdout.isatty()
+    if live:
+        print(f"  {stage.name} ...", end="", flush=True)
     started = time.monotonic()
     with log.open("wb") as output:
         try:
@@ -82,7 +84,7 @@ def run_stage(stage: Stage, log_directory: Path) -> Counts:
         except subprocess.TimeoutExpired:
             code, ended = -1, f"no end after {stage.ceiling_s} s"
     counts, failures = result_of(stage, code)
-    print(f"\r  {stage.name}: {counts} ({time.monotonic() - started:.0f} s)", flush=True)
+    print(("\r" if live else "") + f"  {stage.name}: {counts} ({time.monotonic() - started:.0f} s)", flush=True)
     if counts.failed:
         for name in failures[:20]:
             print(f"    failed: {name}")
