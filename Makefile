@@ -37,4 +37,4 @@ format:
 	@git ls-files -co --exclude-standard '*.h' '*.cpp' | xargs clang-format -i
 
 clean:
-	@find build -mindepth 1 -maxdepth 1 ! -name image -exec rm -rf {} + 2>/dev/null || true
+	@[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name image -exec rm -rf {} +

@@ -119,7 +119,10 @@ std::vector<CaseEntry> choose(const std::vector<CaseEntry>& cases, const Argumen
   for (const std::string& glob : arguments.only) {
     bool hit = false;
     for (const CaseEntry& entry : cases)
-      if (matches(glob, entry.name)) hit = chosen.insert(entry.name).second || true;
+      if (matches(glob, entry.name)) {
+        chosen.insert(entry.name);
+        hit = true;
+      }
     if (!hit)
       wrong = fmt::format(
           "--only \"{}\" matches none of the {} cases; tsih conform --list shows "
@@ -213,7 +216,7 @@ int main(int argc, char** argv) {
   app.name("tsih conform");
   app.add_option("URL", arguments.url, "iscsi://ADDR:PORT/IQN/LUN");
   app.add_option("--only", arguments.only, "cases whose names match this glob; may be repeated");
-  app.add_flag("--list", arguments.list, "show the cases and run nothing");
+  app.add_flag("--list", arguments.list, "show the cases (of --only) and run nothing");
   app.add_flag("--strict", arguments.strict, "a violated SHOULD fails the run too");
   app.add_flag("--check-cases", arguments.check,
                "compare the cases with the catalogue and run nothing");
@@ -241,7 +244,11 @@ int main(int argc, char** argv) {
   for (const std::string& line : wrong) fmt::print(stderr, "tsih-conform: {}\n", line);
   if (!wrong.empty()) return kExitUsage;
   if (arguments.check) return kExitKept;
-  if (arguments.list) return list_cases(cases);
+  if (arguments.list) {
+    std::string unmatched;
+    const auto chosen = choose(cases, arguments, unmatched);
+    return unmatched.empty() ? list_cases(chosen) : usage(unmatched);
+  }
 
   const auto url = parse_target_url(arguments.url);
   if (!url) return usage(url.error());
