@@ -211,7 +211,11 @@ LoginStep LoginExchange::Impl::begin(const std::vector<ReceivedKey>& keys) {
                      "authentication is demanded and the initiator skips the security stage");
   }
   security.emplace(must_authenticate(), credentials(), context.random);
-  negotiation.emplace(offered(), identity.type, identity.tsih == 0);
+  const NegotiatedParameters* joined =
+      identity.tsih == 0 ? nullptr
+                         : context.sessions.find(*identity.portal_group, identity.initiator_name,
+                                                 identity.isid, identity.tsih);
+  negotiation.emplace(offered(), identity.type, joined);
   if (tag)  // 5.3.1-01
     wire::append_text(outgoing, "TargetPortalGroupTag", fmt::format("{}", *tag));
   if (!offered().target_alias.empty() && identity.type == SessionType::normal)  // 12.6-01

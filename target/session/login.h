@@ -56,9 +56,12 @@ struct LoginIdentity {
 /// What the login phase asks of the sessions that exist. Implemented by the session registry.
 class SessionDirectory {
  public:
-  /// True when a session of this initiator port at this portal group has this TSIH.
-  virtual bool exists(const PortalGroup& group, const std::string& initiator_name,
-                      const std::array<std::uint8_t, 6>& isid, std::uint16_t tsih) const = 0;
+  /// What the living session of this initiator port at this portal group has negotiated, null when
+  /// none of this TSIH is there. Not to be kept: the session may end at any time.
+  virtual const NegotiatedParameters* find(const PortalGroup& group,
+                                           const std::string& initiator_name,
+                                           const std::array<std::uint8_t, 6>& isid,
+                                           std::uint16_t tsih) const = 0;
 
  protected:
   ~SessionDirectory() = default;
@@ -110,7 +113,9 @@ class LoginExchange {
                     std::string_view reason = "not admitted");
 
   const LoginIdentity& identity() const;
-  const NegotiatedParameters& parameters() const;  ///< final once awaiting_admission is reached
+  /// Final once awaiting_admission is reached. A login that joins a session (TSIH not 0) has that
+  /// session's values of the session-wide keys, and digests and data segment lengths of its own.
+  const NegotiatedParameters& parameters() const;
   std::uint32_t next_stat_sn() const;  ///< StatSN of the first full feature phase response
   std::uint32_t exp_cmd_sn() const;    ///< ExpCmdSN that the session starts with
 

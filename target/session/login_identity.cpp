@@ -66,6 +66,23 @@ LoginStep find_target(std::string_view target_name, const LoginContext& context,
   return {};
 }
 
+// 5.3.1: a TSIH names a session of this initiator port, and sessions do not span portal groups.
+LoginStep check_joined_session(const LoginContext& context, const LoginIdentity& identity) {
+  const auto has_session = [&](const PortalGroup& group) {
+    return context.sessions.find(group, identity.initiator_name, identity.isid, identity.tsih) !=
+           nullptr;
+  };
+  if (has_session(*identity.portal_group)) return {};
+  for (const auto& group : identity.target->portal_groups)
+    if (has_session(*group))
+      return refusal(LoginStatus::cannot_include_in_session,
+                     fmt::format("the session with TSIH {} is one of portal group {}, this address "
+                                 "is of {}",
+                                 identity.tsih, group->tag, identity.portal_group->tag));
+  return refusal(LoginStatus::session_does_not_exist,
+                 fmt::format("no session of this initiator port has TSIH {}", identity.tsih));
+}
+
 }  // namespace
 
 bool is_ipv6_address(std::string_view address) {
@@ -111,11 +128,7 @@ LoginStep identify(const LoginNames& names, const LoginContext& context, LoginId
     return refusal(LoginStatus::authorization_failure,
                    "the portal group has no ACL for this initiator and is not in demo mode");
   }
-  if (identity.tsih != 0 &&
-      !context.sessions.exists(*group, identity.initiator_name, identity.isid, identity.tsih))
-    return refusal(LoginStatus::session_does_not_exist,
-                   fmt::format("no session of this initiator port has TSIH {}", identity.tsih));
-  return {};
+  return identity.tsih == 0 ? LoginStep{} : check_joined_session(context, identity);
 }
 
 }  // namespace tsihd::session

@@ -17,6 +17,7 @@ struct LoginStatus {
   static constexpr std::uint16_t unsupported_version = 0x0205;
   static constexpr std::uint16_t too_many_connections = 0x0206;
   static constexpr std::uint16_t missing_parameter = 0x0207;
+  static constexpr std::uint16_t cannot_include_in_session = 0x0208;
   static constexpr std::uint16_t session_type_not_supported = 0x0209;
   static constexpr std::uint16_t session_does_not_exist = 0x020a;
   static constexpr std::uint16_t invalid_during_login = 0x020b;

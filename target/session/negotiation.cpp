@@ -23,10 +23,27 @@ bool any_item(std::string_view list, Use use) {
   }
 }
 
+// Where the negotiation of a further connection starts: the session's values for what is
+// session-wide, the defaults for what is a connection's own (12.1, 12.12).
+NegotiatedParameters joining(const NegotiatedParameters& session) {
+  constexpr NegotiatedParameters kDefaults;
+  NegotiatedParameters start = session;
+  start.header_digest = kDefaults.header_digest;
+  start.data_digest = kDefaults.data_digest;
+  start.initiator_max_recv_data_segment_length_bytes =
+      kDefaults.initiator_max_recv_data_segment_length_bytes;
+  start.target_max_recv_data_segment_length_bytes =
+      kDefaults.target_max_recv_data_segment_length_bytes;
+  return start;
+}
+
 }  // namespace
 
-Negotiation::Negotiation(const OfferedParameters& offered, SessionType type, bool leading)
-    : offered_(offered), type_(type), leading_(leading) {}
+Negotiation::Negotiation(const OfferedParameters& offered, SessionType type,
+                         const NegotiatedParameters* session)
+    : offered_(offered), type_(type), leading_(session == nullptr) {
+  if (session != nullptr) parameters_ = joining(*session);
+}
 
 Result<void> Negotiation::take(std::vector<ReceivedKey> keys, std::string& answers) {
   std::stable_partition(keys.begin(), keys.end(), [](const ReceivedKey& key) {

@@ -24,8 +24,10 @@ struct ReceivedKey {
 
 class Negotiation {
  public:
-  /// `leading`: the login of a session's first connection, the only one that may carry LO keys.
-  Negotiation(const OfferedParameters& offered, SessionType type, bool leading);
+  /// `session`: what the session that this login joins has negotiated; null in the login of a
+  /// session's first connection, the only one that may carry LO keys. Not kept.
+  Negotiation(const OfferedParameters& offered, SessionType type,
+              const NegotiatedParameters* session);
 
   /// Takes the operational keys of one logical text; appends the answers. Fails when the peer broke
   /// a rule: the login fails with it (6.10-01).

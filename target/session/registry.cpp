@@ -4,14 +4,17 @@
 
 namespace tsihd::session {
 
-bool Registry::exists(const PortalGroup& group, const std::string& initiator_name,
-                      const std::array<std::uint8_t, 6>& isid, std::uint16_t tsih) const {
-  return std::ranges::any_of(sessions_, [&](const auto& session) {
+const NegotiatedParameters* Registry::find(const PortalGroup& group,
+                                           const std::string& initiator_name,
+                                           const std::array<std::uint8_t, 6>& isid,
+                                           std::uint16_t tsih) const {
+  const auto found = std::ranges::find_if(sessions_, [&](const auto& session) {
     const LoginIdentity& identity = session->identity();
     return session->state() == Session::State::active && session->tsih() == tsih &&
            identity.portal_group == &group && identity.isid == isid &&
            identity.initiator_name == initiator_name;
   });
+  return found == sessions_.end() ? nullptr : &(*found)->parameters();
 }
 
 Session* Registry::create(const LoginIdentity& identity, const NegotiatedParameters& parameters,

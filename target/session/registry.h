@@ -18,8 +18,9 @@ class Registry final : public SessionDirectory {
   explicit Registry(Service& service) : service_(service) {}
 
   // -- for the login phase
-  bool exists(const PortalGroup& group, const std::string& initiator_name,
-              const std::array<std::uint8_t, 6>& isid, std::uint16_t tsih) const override;
+  const NegotiatedParameters* find(const PortalGroup& group, const std::string& initiator_name,
+                                   const std::array<std::uint8_t, 6>& isid,
+                                   std::uint16_t tsih) const override;
 
   /// A new session with a TSIH of its own; null when Limits::max_sessions are there.
   Session* create(const LoginIdentity& identity, const NegotiatedParameters& parameters,

@@ -91,30 +91,6 @@ BOOST_AUTO_TEST_CASE(portal_group_that_is_not_enabled) {
   BOOST_TEST(operational({}).status() == LoginStatus::service_unavailable);
 }
 
-// R3720-10.12.6-04 and the table of 5.3.1.
-BOOST_AUTO_TEST_CASE(tsih_of_no_session) {
-  header.tsih = 9;
-  BOOST_TEST(operational({}).status() == LoginStatus::session_does_not_exist);
-  directory.tsih = 9;
-  begin();
-  header.tsih = 9;
-  Reply reply = operational({});
-  BOOST_TEST((reply.state == LoginState::awaiting_admission));
-  BOOST_TEST(login->identity().tsih == 9);
-  reply = admit(9);
-  BOOST_TEST(reply.bhs.tsih == 9);
-}
-
-// R3720-12-01: LO keys only with TSIH 0.
-BOOST_AUTO_TEST_CASE(leading_only_keys_on_another_connection) {
-  directory.tsih = 9;
-  header.tsih = 9;
-  BOOST_TEST(operational({"MaxConnections=2"}).status() == LoginStatus::initiator_error);
-  begin();
-  header.tsih = 9;
-  BOOST_TEST((operational({"HeaderDigest=CRC32C"}).state == LoginState::awaiting_admission));
-}
-
 // R3720-12.21.
 BOOST_AUTO_TEST_CASE(discovery) {
   Reply reply = request(Stage::operational, Stage::full_feature, discovery_names());

@@ -30,11 +30,17 @@ inline std::string text_of(std::initializer_list<std::string_view> pairs) {
   return text;
 }
 
+/// One session, or none, of the fixture's initiator port.
 struct FakeDirectory final : SessionDirectory {
-  std::uint16_t tsih = 0;  ///< the one session that exists
-  bool exists(const PortalGroup&, const std::string&, const std::array<std::uint8_t, 6>&,
-              std::uint16_t asked) const override {
-    return asked == tsih;
+  std::uint16_t tsih = 0;              ///< 0: there is none
+  const PortalGroup* group = nullptr;  ///< null: whatever group is asked for
+  NegotiatedParameters parameters;
+  const NegotiatedParameters* find(const PortalGroup& asked_group, const std::string& name,
+                                   const std::array<std::uint8_t, 6>& isid,
+                                   std::uint16_t asked) const override {
+    const bool here = tsih != 0 && asked == tsih && (group == nullptr || group == &asked_group) &&
+                      name == kInitiator && isid[0] == 0x40;
+    return here ? &parameters : nullptr;
   }
 };
 
