@@ -21,6 +21,13 @@ void WritesLun::apply(boost::unit_test::test_unit& unit) { facts_of(unit.p_id).w
 boost::unit_test::decorator::base_ptr WritesLun::clone() const {
   return boost::unit_test::decorator::base_ptr(new WritesLun(*this));
 }
+void UnhTags::apply(boost::unit_test::test_unit& unit) {
+  auto& tags = facts_of(unit.p_id).tags;
+  tags.insert(tags.end(), tags_.begin(), tags_.end());
+}
+boost::unit_test::decorator::base_ptr UnhTags::clone() const {
+  return boost::unit_test::decorator::base_ptr(new UnhTags(*this));
+}
 
 Initiator Conversation::log_in(const wire::TextKeys& keys) {
   Initiator initiator(context_);

@@ -36,6 +36,7 @@ inline Requirement should(std::string clause) { return {std::move(clause), true}
 /// What the decorators of one case say.
 struct CaseFacts {
   std::vector<Requirement> requirements;
+  std::vector<std::string> tags;  ///< of the UNH suites: "FFP 16.3.1"
   bool writes = false;
 };
 /// The facts of a test case of Boost.Test; created empty at first sight.
@@ -57,6 +58,16 @@ class WritesLun : public boost::unit_test::decorator::base {
   boost::unit_test::decorator::base_ptr clone() const override;
 };
 
+class UnhTags : public boost::unit_test::decorator::base {
+ public:
+  explicit UnhTags(std::vector<std::string> tags) : tags_(std::move(tags)) {}
+
+ private:
+  void apply(boost::unit_test::test_unit& unit) override;
+  boost::unit_test::decorator::base_ptr clone() const override;
+  std::vector<std::string> tags_;
+};
+
 /// The clauses this case judges: strings, or should("...").
 template <class... Clauses>
 Judges judges(Clauses&&... clauses) {
@@ -64,6 +75,12 @@ Judges judges(Clauses&&... clauses) {
 }
 /// The case writes to the first blocks of the logical unit: --read-only leaves it out.
 inline WritesLun writes_lun() { return {}; }
+/// The case does what these tests of the UNH suites do: unh("FFP 1.1", "FFP 2.1"). The numbers that
+/// exist are in unh.h.
+template <class... Tags>
+UnhTags unh(Tags&&... tags) {
+  return UnhTags({std::string(std::forward<Tags>(tags))...});
+}
 
 /// The base of every case.
 class Conversation {

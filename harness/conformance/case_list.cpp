@@ -15,6 +15,7 @@ void write_case_list(const std::filesystem::path& run_folder, const std::vector<
     item["clauses"] = nlohmann::ordered_json::array();
     for (const Requirement& requirement : entry.facts.requirements)
       item["clauses"].push_back(requirement.clause);
+    item["tags"] = entry.facts.tags;
     list.push_back(std::move(item));
   }
   const std::filesystem::path path = run_folder / "cases.json";

@@ -4,13 +4,13 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <set>
 
 #include "harness/conformance/case_list.h"
 #include "harness/conformance/runner.h"
+#include "harness/conformance/selection.h"
 
 namespace {
 
@@ -23,8 +23,9 @@ constexpr int kExitNotReached = 3;
 
 struct Arguments {
   std::string url;
-  std::vector<std::string> only;
+  Selection selection;
   bool list = false;
+  bool tags = false;
   bool strict = false;
   bool check = false;
   std::string out;
@@ -54,7 +55,9 @@ std::string command_line(const Arguments& arguments, const std::string& only) {
   if (!only.empty()) {
     line += " --only " + shell_quoted(only);
   } else {
-    for (const std::string& glob : arguments.only) line += " --only " + shell_quoted(glob);
+    for (const std::string& glob : arguments.selection.names)
+      line += " --only " + shell_quoted(glob);
+    for (const std::string& glob : arguments.selection.tags) line += " --tag " + shell_quoted(glob);
   }
   if (arguments.system != "target") line += " --system " + shell_quoted(arguments.system);
   if (!arguments.settings.user.empty())
@@ -100,41 +103,6 @@ void print_result(const CaseResult& result, bool colour) {
   std::fflush(stdout);
 }
 
-int list_cases(const std::vector<CaseEntry>& cases) {
-  for (const CaseEntry& entry : cases) {
-    std::string clauses;
-    for (const Requirement& requirement : entry.facts.requirements)
-      clauses += " " + requirement.clause;
-    fmt::print("{}{}\n    {}{}\n", entry.name, clauses, entry.description,
-               entry.facts.writes ? " (writes to the LUN)" : "");
-  }
-  return kExitKept;
-}
-
-// The cases of --only in their order, or one line that says what would have matched.
-std::vector<CaseEntry> choose(const std::vector<CaseEntry>& cases, const Arguments& arguments,
-                              std::string& wrong) {
-  if (arguments.only.empty()) return cases;
-  std::set<std::string> chosen;
-  for (const std::string& glob : arguments.only) {
-    bool hit = false;
-    for (const CaseEntry& entry : cases)
-      if (matches(glob, entry.name)) {
-        chosen.insert(entry.name);
-        hit = true;
-      }
-    if (!hit)
-      wrong = fmt::format(
-          "--only \"{}\" matches none of the {} cases; tsih conform --list shows "
-          "them, 'login.*' is a glob that matches some",
-          glob, cases.size());
-  }
-  std::vector<CaseEntry> result;
-  for (const CaseEntry& entry : cases)
-    if (chosen.contains(entry.name)) result.push_back(entry);
-  return result;
-}
-
 int summary(const Arguments& arguments, const std::vector<CaseResult>& results,
             const std::string& refused, const std::filesystem::path& folder) {
   std::map<Verdict, int> counts;
@@ -176,9 +144,8 @@ std::string advice(const std::string& why) {
 
 int run(Arguments& arguments, const tsih::catalogue::Catalogue& catalogue,
         const std::vector<CaseEntry>& all) {
-  std::string wrong;
-  const std::vector<CaseEntry> cases = choose(all, arguments, wrong);
-  if (!wrong.empty()) return usage(wrong);
+  const auto cases = choose(all, arguments.selection);
+  if (!cases) return usage(cases.error());
   const bool colour = isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR");
   RunOptions options{.settings = arguments.settings,
                      .probe = {},
@@ -201,7 +168,7 @@ int run(Arguments& arguments, const tsih::catalogue::Catalogue& catalogue,
     folder.add(result);
     if (options.refused.empty()) print_result(result, colour);
   };
-  const auto results = run_cases(cases, options);
+  const auto results = run_cases(*cases, options);
   const int status = summary(arguments, results, options.refused, folder.path());
   folder.finish(status);
   if (!arguments.junit.empty()) write_junit(arguments.junit, arguments.system, results);
@@ -215,8 +182,13 @@ int main(int argc, char** argv) {
   CLI::App app{"Judges an iSCSI target at any address by RFC 3720, clause by clause."};
   app.name("tsih conform");
   app.add_option("URL", arguments.url, "iscsi://ADDR:PORT/IQN/LUN");
-  app.add_option("--only", arguments.only, "cases whose names match this glob; may be repeated");
-  app.add_flag("--list", arguments.list, "show the cases (of --only) and run nothing");
+  app.add_option("--only", arguments.selection.names,
+                 "cases whose names match this glob; may be repeated");
+  app.add_option("--tag", arguments.selection.tags,
+                 "cases with a UNH number that matches this glob, 'FFP 16.*'; may be repeated");
+  app.add_flag("--list", arguments.list, "show the chosen cases and run nothing");
+  app.add_flag("--tags", arguments.tags,
+               "show the tests of the UNH suite with the chosen cases that stand for them");
   app.add_flag("--strict", arguments.strict, "a violated SHOULD fails the run too");
   app.add_flag("--check-cases", arguments.check,
                "compare the cases with the catalogue and run nothing");
@@ -244,10 +216,12 @@ int main(int argc, char** argv) {
   for (const std::string& line : wrong) fmt::print(stderr, "tsih-conform: {}\n", line);
   if (!wrong.empty()) return kExitUsage;
   if (arguments.check) return kExitKept;
-  if (arguments.list) {
-    std::string unmatched;
-    const auto chosen = choose(cases, arguments, unmatched);
-    return unmatched.empty() ? list_cases(chosen) : usage(unmatched);
+  if (arguments.list || arguments.tags) {
+    const auto chosen = choose(cases, arguments.selection);
+    if (!chosen) return usage(chosen.error());
+    fmt::print("{}",
+               arguments.tags ? tags_table(*chosen, arguments.selection.tags) : list_of(*chosen));
+    return kExitKept;
   }
 
   const auto url = parse_target_url(arguments.url);

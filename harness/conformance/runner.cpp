@@ -9,6 +9,8 @@
 #include <functional>
 #include <set>
 
+#include "harness/conformance/unh.h"
+
 namespace tsih::conformance {
 namespace {
 
@@ -191,6 +193,10 @@ std::vector<std::string> check_cases(const std::vector<CaseEntry>& cases,
         wrong.push_back(fmt::format("{}: judges a target by {}, which binds initiators only",
                                     entry.name, requirement.clause));
     }
+    for (const std::string& tag : entry.facts.tags)
+      if (std::ranges::find(unh_tests(), tag, &UnhTest::tag) == unh_tests().end())
+        wrong.push_back(
+            fmt::format("{}: is tagged {}, a number that unh.cpp does not know", entry.name, tag));
   }
   return wrong;
 }

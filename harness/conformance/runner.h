@@ -25,7 +25,7 @@ std::vector<CaseEntry> all_cases();
 bool matches(std::string_view glob, std::string_view name);
 
 /// One line for each thing wrong: a clause that the catalogue does not know, one that does not bind
-/// a target, a case with no clause, two cases of one name.
+/// a target, a case with no clause, two cases of one name, a tag that is no number of unh.h.
 std::vector<std::string> check_cases(const std::vector<CaseEntry>& cases,
                                      const catalogue::Catalogue& catalogue);
 

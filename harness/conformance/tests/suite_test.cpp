@@ -113,6 +113,8 @@ BOOST_AUTO_TEST_CASE(usage_is_one_line_and_runs_nothing) {
       {"nonsense"},
       {},
       {"iscsi://127.0.0.1:1/iqn.x/0", "--only", "no.such.case"},
+      {"iscsi://127.0.0.1:1/iqn.x/0", "--tag", "FFP 99.*"},
+      {"--list", "--only", "login.*", "--tag", "FFP 15.*"},
       {"iscsi://127.0.0.1:1/iqn.x/0", "--chap", "nocolon"},
       {"iscsi://127.0.0.1:1/iqn.x/0", "--frobnicate"},
       {"iscsi://127.0.0.1:1/iqn.x/0", "--timeout-ms", "0"}};
@@ -129,6 +131,19 @@ BOOST_AUTO_TEST_CASE(every_case_is_listed_with_its_clauses) {
   BOOST_TEST(output.exit_status == 0);
   BOOST_TEST(lines_in(output.out) >= 2 * 60u);
   BOOST_TEST(output.out.find("login.stage.reserved_csg R3720-10-03\n") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(cases_are_listed_and_chosen_by_their_tags) {
+  const Output list = conform({"--list", "--tag", "FFP 15.1"});
+  BOOST_TEST(list.exit_status == 0);
+  BOOST_TEST(list.out.starts_with("nop."), list.out);
+  BOOST_TEST(list.out.find("FFP 15.1.3") != std::string::npos, list.out);
+  BOOST_TEST(list.out.find("login.") == std::string::npos, list.out);
+  const Output table = conform({"--tags"});
+  BOOST_TEST(lines_in(table.out) == 82u);
+  const Output one = conform({"--tags", "--tag", "FFP 15.1.3"});
+  BOOST_TEST(lines_in(one.out) == 1u);
+  BOOST_TEST(one.out.find("nop.ping_is_answered") != std::string::npos, one.out);
 }
 
 BOOST_AUTO_TEST_CASE(nobody_listens) {

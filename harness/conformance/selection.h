@@ -1,0 +1,30 @@
+// Which cases the user chose, and what --list and --tags print of them.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <vector>
+
+#include "harness/conformance/runner.h"
+
+namespace tsih::conformance {
+
+/// Globs over the names of cases and over their tags. A list that is empty chooses all.
+struct Selection {
+  std::vector<std::string> names;
+  std::vector<std::string> tags;
+};
+
+/// The chosen cases in their order. The error is one line that names the glob which matches nothing
+/// and shows one that would.
+std::expected<std::vector<CaseEntry>, std::string> choose(const std::vector<CaseEntry>& cases,
+                                                          const Selection& selection);
+
+/// Two lines a case: its name and clauses, its description and tags.
+std::string list_of(const std::vector<CaseEntry>& cases);
+
+/// One line for each test of the UNH suite that these globs name (all when there is none): its
+/// number, its title, its cases.
+std::string tags_table(const std::vector<CaseEntry>& cases, const std::vector<std::string>& globs);
+
+}  // namespace tsih::conformance
