@@ -42,6 +42,38 @@ Initiator Conversation::discover() {
   return initiator;
 }
 
+Initiator Conversation::log_in_at_level(unsigned level, const wire::TextKeys& keys) {
+  wire::TextKeys all{{"ErrorRecoveryLevel", std::to_string(level)}};
+  if (level == 2) all.add("DefaultTime2Wait", "0");
+  all.append(keys);
+  Initiator initiator = log_in(all);
+  const auto agreed = initiator.negotiated().value("ErrorRecoveryLevel").value_or("0");
+  offered(wire::parse_number(agreed).value_or(0) >= level,
+          fmt::format("ErrorRecoveryLevel={}", level));
+  return initiator;
+}
+
+Initiator Conversation::log_in_for(unsigned connections, const wire::TextKeys& keys) {
+  wire::TextKeys all{{"MaxConnections", std::to_string(connections)}};
+  all.append(keys);
+  Initiator initiator = log_in(all);
+  const auto agreed = initiator.negotiated().value("MaxConnections").value_or("1");
+  offered(wire::parse_number(agreed).value_or(1) >= connections,
+          fmt::format("MaxConnections={}", connections));
+  return initiator;
+}
+
+Initiator Conversation::beside(const Initiator& first, std::uint16_t cid) {
+  return Initiator(context_, first, cid);
+}
+
+Initiator Conversation::join(const Initiator& first, std::uint16_t cid,
+                             const wire::TextKeys& keys) {
+  Initiator initiator = beside(first, cid);
+  initiator.log_in(keys);
+  return initiator;
+}
+
 void Conversation::given(const std::string& what, const std::function<void()>& steps) {
   const auto outcomes = context_.outcomes;
   setting_up(what, steps);

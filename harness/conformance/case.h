@@ -97,6 +97,15 @@ class Conversation {
   Initiator log_in(const wire::TextKeys& keys = {});
   /// The same in a discovery session.
   Initiator discover();
+  /// The same for a session at this ErrorRecoveryLevel or above, without a time to wait before
+  /// tasks may be reassigned. Unsupported where the target negotiates less.
+  Initiator log_in_at_level(unsigned level, const wire::TextKeys& keys = {});
+  /// The same for a session of this many connections, of which it is the first.
+  Initiator log_in_for(unsigned connections, const wire::TextKeys& keys = {});
+  /// A further connection of this one's session: a TCP connection, before its login.
+  Initiator beside(const Initiator& first, std::uint16_t cid);
+  /// The same in full feature phase. `keys` are of the connection, such as digests.
+  Initiator join(const Initiator& first, std::uint16_t cid, const wire::TextKeys& keys = {});
 
   /// Steps that bring the target where the case wants it: what fails or holds in them is not
   /// judged.

@@ -33,13 +33,30 @@ void setting_up(const std::string& what, const std::function<void()>& steps) {
 }
 
 Initiator::Initiator(CaseContext& context)
-    : initiator_name(context.settings.initiator_name),
+    : session_cmd_sn_(std::make_shared<std::uint32_t>()),
+      initiator_name(context.settings.initiator_name),
+      cmd_sn(*session_cmd_sn_),
       context_(context),
       connection_(std::make_unique<Connection>(context)) {
   // An ISID of the "random" kind (10.12.5): no two cases meet in one session by accident.
   isid = 0x800000000000 | (context.random() & 0x00ffffffffff);
   cmd_sn = static_cast<std::uint32_t>(context.random());
   next_tag_ = static_cast<std::uint32_t>(context.random()) & 0x3fffffff;
+  login_tag_ = next_tag_++;
+}
+
+Initiator::Initiator(CaseContext& context, const Initiator& of_session, std::uint16_t its_cid)
+    : session_cmd_sn_(of_session.session_cmd_sn_),
+      isid(of_session.isid),
+      tsih(of_session.tsih),
+      cid(its_cid),
+      initiator_name(of_session.initiator_name),
+      cmd_sn(*session_cmd_sn_),
+      context_(context),
+      connection_(std::make_unique<Connection>(context)) {
+  // Task tags are unique in the session (10.2.1.8): this connection takes them from another range.
+  next_tag_ = (static_cast<std::uint32_t>(context.random()) & 0x00ffffff) | (0x40u + its_cid % 0x40)
+                                                                                << 24;
   login_tag_ = next_tag_++;
 }
 
@@ -59,7 +76,11 @@ void Initiator::note_numbers(const Pdu& pdu) {
   const bool status_free =
       pdu.is(Opcode::r2t) || (pdu.is(Opcode::data_in) && !pdu[field::has_status]) ||
       (pdu.is(Opcode::nop_in) && pdu[field::initiator_task_tag] == wire::kReservedTag);
-  if (!status_free) exp_stat_sn = pdu.u32(field::stat_sn) + 1;
+  if (status_free) return;
+  // A status that was sent again takes nothing back. The first one of a connection may be any.
+  const std::uint32_t after = pdu.u32(field::stat_sn) + 1;
+  const bool forward = static_cast<std::int32_t>(after - exp_stat_sn) > 0;
+  if (!established_ || forward) exp_stat_sn = after;
 }
 
 bool Initiator::handled(const Pdu& pdu) {
@@ -198,6 +219,17 @@ void Initiator::answer_r2t(const Pdu& command, const Pdu& r2t, std::span<const s
 Transfer Initiator::transfer(const ScsiCommand& command, std::span<const std::uint8_t> write_data) {
   const Pdu request = scsi_command(command);
   send(request);
+  return finish(request, write_data);
+}
+
+Transfer Initiator::finish(const Pdu& command, std::span<const std::uint8_t> write_data) {
+  return carry(command, write_data, true);
+}
+
+Transfer Initiator::finish_unacknowledged(const Pdu& command) { return carry(command, {}, false); }
+
+Transfer Initiator::carry(const Pdu& command, std::span<const std::uint8_t> data,
+                          bool acknowledge) {
   Transfer transfer;
   for (int i = 0; i < 10000; ++i) {
     const Event event = receive();
@@ -206,12 +238,13 @@ Transfer Initiator::transfer(const ScsiCommand& command, std::span<const std::ui
     const Pdu& pdu = event.pdu;
     if (pdu.is(Opcode::r2t)) {
       transfer.r2ts.push_back(pdu);
-      answer_r2t(request, pdu, write_data);
+      answer_r2t(command, pdu, data);
     } else if (pdu.is(Opcode::data_in)) {
       transfer.data_in.push_back(pdu);
       transfer.data.insert(transfer.data.end(), pdu.data.begin(), pdu.data.end());
       transfer.status = static_cast<std::uint8_t>(pdu[field::scsi_status]);
       if (pdu[field::has_status]) return transfer;
+      if (acknowledge && pdu[field::acknowledge]) send(data_ack(pdu));
     } else if (pdu.is(Opcode::scsi_response)) {
       transfer.response = pdu;
       transfer.status = static_cast<std::uint8_t>(pdu[field::scsi_status]);

@@ -1,6 +1,7 @@
 // The raw initiator: one connection and what a good initiator keeps for it (tags, sequence
 // numbers, digests). It fills requests as the RFC wants them; a case then changes what it likes and
-// sends anything at any time.
+// sends anything at any time. Another connection of the same session is another Initiator, which
+// was made from the first and counts commands together with it.
 //
 // Two kinds of words here. *Setting up* (log_in, ready, transfer, fence): what goes wrong ends the
 // case as inconclusive, for it is not what the case asks. *Expecting* (expect, expect_refusal,
@@ -23,6 +24,10 @@
 namespace tsih::conformance {
 
 enum Stage : std::uint8_t { kSecurity = 0, kOperational = 1, kReservedStage = 2, kFullFeature = 3 };
+/// Why a connection is logged out (10.14.1).
+enum LogoutReason : std::uint8_t { kCloseSession = 0, kCloseConnection = 1, kForRecovery = 2 };
+/// What a SNACK asks for (10.16.1).
+enum Snack : std::uint8_t { kDataOrR2t = 0, kStatus = 1, kDataAck = 2, kResegmentedData = 3 };
 
 /// A Login Response (or several joined by the C bit) and the text it brought.
 struct Answer {
@@ -60,8 +65,13 @@ struct ScsiCommand {
 };
 
 class Initiator {
+  std::shared_ptr<std::uint32_t> session_cmd_sn_;  // stands before cmd_sn, which refers to it
+
  public:
   explicit Initiator(CaseContext& context);
+  /// A new TCP connection for the session of another: its names, ISID, TSIH and count of commands,
+  /// and this CID.
+  Initiator(CaseContext& context, const Initiator& of_session, std::uint16_t its_cid);
 
   // What it is; a case may set these before the login.
   std::uint64_t isid;
@@ -71,8 +81,8 @@ class Initiator {
   std::string initiator_name;
 
   // What it counts; a case may set these at any time.
-  std::uint32_t cmd_sn;           ///< of the next numbered request
-  std::uint32_t exp_stat_sn = 0;  ///< the next status expected
+  std::uint32_t& cmd_sn;          ///< of the next numbered request; one counter a session
+  std::uint32_t exp_stat_sn = 0;  ///< the next status expected; does not go back by itself
 
   // ---- requests, filled as a good initiator fills them --------------------------------------
   /// In this stage; with `next` the T bit. The first of a connection names both parties.
@@ -86,6 +96,11 @@ class Initiator {
   /// Immediate, as they mostly are; the RefCmdSN is the caller's affair.
   wire::Pdu task_management_request(std::uint8_t function, std::uint32_t referenced_tag);
   wire::Pdu unnamed_request(std::uint8_t opcode);
+  /// For data or R2Ts of a command, or, without one, for statuses. RunLength 0 is all from BegRun.
+  wire::Pdu snack_request(Snack type, std::uint32_t beg_run, std::uint32_t run_length,
+                          const wire::Pdu* command = nullptr);
+  /// The acknowledgement that a Data-In with the A bit asks for.
+  wire::Pdu data_ack(const wire::Pdu& data_in);
   std::uint32_t next_tag() { return next_tag_++; }
   /// InitiatorName, SessionType and, but for discovery, TargetName: for the first Login Request.
   wire::TextKeys names() const;
@@ -96,6 +111,8 @@ class Initiator {
   /// The next event. Pings of the target are answered and asynchronous messages passed over.
   Event receive();
   void drop() { connection_->close(); }
+  /// This status was lost on its way: it is not acknowledged, nor what came after it.
+  void lose(const wire::Pdu& status) { exp_stat_sn = status.u32(wire::field::stat_sn); }
   Connection& connection() { return *connection_; }
 
   // ---- setting up -----------------------------------------------------------------------------
@@ -110,6 +127,10 @@ class Initiator {
   /// Clears unit attentions; then the logical unit takes commands.
   void ready();
   Transfer transfer(const ScsiCommand& command, std::span<const std::uint8_t> write_data = {});
+  /// The same for a command that is under way already.
+  Transfer finish(const wire::Pdu& command, std::span<const std::uint8_t> write_data = {});
+  /// The same, but what the A bit asks for is held back: for who will say that data were lost.
+  Transfer finish_unacknowledged(const wire::Pdu& command);
   /// Sends a ping and gathers everything up to its answer: what has not come by then has not been
   /// sent. An immediate ping asks for no place in the order of commands.
   Fence fence(bool immediate = false);
@@ -135,7 +156,7 @@ class Initiator {
   void enter_full_feature_phase(const Answer& answer);
 
  private:
-  struct Burst;
+  Transfer carry(const wire::Pdu& command, std::span<const std::uint8_t> data, bool acknowledge);
   Event receive_any(Clock::time_point until);
   bool handled(const wire::Pdu& pdu);
   void note_numbers(const wire::Pdu& pdu);

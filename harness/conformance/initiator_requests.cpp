@@ -102,4 +102,24 @@ Pdu Initiator::unnamed_request(std::uint8_t opcode) {
   return pdu;
 }
 
+Pdu Initiator::snack_request(Snack type, std::uint32_t beg_run, std::uint32_t run_length,
+                             const Pdu* command) {
+  Pdu pdu(Opcode::snack_request);
+  pdu.set(field::final, 1).set(field::snack_type, type).set(field::exp_stat_sn, exp_stat_sn);
+  pdu.set(field::initiator_task_tag, wire::kReservedTag);
+  if (command) {
+    pdu.set(field::initiator_task_tag, (*command)[field::initiator_task_tag]);
+    pdu.set(field::lun, (*command)[field::lun]);
+  }
+  pdu.set(field::target_transfer_tag, wire::kReservedTag);
+  pdu.set(field::beg_run, beg_run).set(field::run_length, run_length);
+  return pdu;
+}
+
+Pdu Initiator::data_ack(const Pdu& data_in) {
+  Pdu pdu = snack_request(kDataAck, data_in.u32(field::data_sn) + 1, 0);
+  pdu.set(field::target_transfer_tag, data_in[field::target_transfer_tag]);
+  return pdu.set(field::lun, data_in[field::lun]);
+}
+
 }  // namespace tsih::conformance
