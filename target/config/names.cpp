@@ -2,42 +2,18 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
-#include <strings.h>
 
-#include <algorithm>
-#include <cctype>
 #include <charconv>
 
 #include "target/session/name.h"
 
 namespace tsihd::config {
-namespace {
-
-/// What is wrong with a name that session::normalise_name() refused.
-std::string_view why_no_name(std::string_view name) {
-  if (name.size() > session::kMaxNameBytes) return "it is longer than 223 bytes";
-  std::string_view type = name.substr(0, 4);
-  auto is = [&](const char* prefix) { return strncasecmp(type.data(), prefix, type.size()) == 0; };
-  if (type.size() == 4 && is("eui.")) return "after eui. come 16 hexadecimal digits";
-  if (type.size() == 4 && is("naa.")) return "after naa. come 16 or 32 hexadecimal digits";
-  if (type.size() < 4 || !is("iqn.")) return "it begins with none of iqn., eui., naa.";
-  auto allowed = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '.' || c == ':' ||
-           static_cast<unsigned char>(c) >= 0x80;
-  };
-  if (!std::all_of(name.begin(), name.end(), allowed)) {
-    return "only letters, digits and - . : may stand in one (RFC 3722)";
-  }
-  return "after iqn. come a year, a month and a reversed domain";
-}
-
-}  // namespace
-
 Result<std::string> normal_iscsi_name(std::string_view text) {
-  if (auto name = session::normalise_name(text)) return *name;
+  auto name = session::prepare_name(text);
+  if (name) return *std::move(name);
   return fail(
       fmt::format("expected an iSCSI name such as iqn.2026-11.org.example:disk, got \"{}\": {}",
-                  text.substr(0, session::kMaxNameBytes), why_no_name(text)));
+                  text.substr(0, session::kMaxNameBytes), name.error()));
 }
 
 Result<std::string> parse_address(std::string_view text) {

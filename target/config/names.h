@@ -9,7 +9,7 @@
 
 namespace tsihd::config {
 
-/// An iqn., eui. or naa. name in its normal form (session::normalise_name), or why it is none.
+/// An iqn., eui. or naa. name prepared for comparison (session::prepare_name), or why it is none.
 Result<std::string> normal_iscsi_name(std::string_view text);
 
 /// "127.0.0.1:3260", "[::1]:3260", "0.0.0.0" (port 3260). Port 0 picks a free one.

@@ -37,7 +37,7 @@ enum class TaskAttribute : std::uint8_t {
 /// outlives every command that names it. Unit attentions and reservations hang on it.
 struct Nexus {
   std::uint64_t id = 0;             ///< never reused while the process lives
-  std::string initiator_name;       ///< iqn.…, normalised
+  std::string initiator_name;       ///< iqn.…, prepared (session/name.h)
   std::string initiator_port_name;  ///< "iqn.…,i,0x<12 hex digits of the ISID>"
   std::string target_name;
   std::uint16_t target_portal_group_tag = 1;

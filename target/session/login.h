@@ -42,7 +42,7 @@ enum class SessionType : std::uint8_t { normal, discovery };
 /// Who logs in, and where.
 struct LoginIdentity {
   SessionType type = SessionType::normal;
-  std::string initiator_name;  ///< normalised
+  std::string initiator_name;  ///< prepared (name.h)
   std::string initiator_alias;
   std::array<std::uint8_t, 6> isid{};
   std::uint16_t tsih = 0;  ///< as asked for by the initiator; 0 = a new session

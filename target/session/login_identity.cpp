@@ -41,8 +41,10 @@ PortalGroup* find_portal_group(const TargetNode& target, const LoginContext& con
 LoginStep identify_initiator(const LoginNames& names, LoginIdentity& identity) {
   if (!names.initiator_name)
     return refusal(LoginStatus::missing_parameter, "the first request has no InitiatorName");
-  auto name = normalise_name(*names.initiator_name);
-  if (!name) return refusal(LoginStatus::initiator_error, "InitiatorName is not an iSCSI name");
+  auto name = prepare_name(*names.initiator_name);
+  if (!name)
+    return refusal(LoginStatus::initiator_error,
+                   fmt::format("InitiatorName is not an iSCSI name: {}", name.error()));
   identity.initiator_name = std::move(*name);
   if (names.initiator_alias) identity.initiator_alias = *names.initiator_alias;
   const std::string_view type = names.session_type.value_or("Normal");
@@ -54,7 +56,7 @@ LoginStep identify_initiator(const LoginNames& names, LoginIdentity& identity) {
 
 LoginStep find_target(std::string_view target_name, const LoginContext& context,
                       TargetNode*& target, PortalGroup*& group) {
-  const auto name = normalise_name(target_name);
+  const auto name = prepare_name(target_name);
   target = name ? context.inventory.find(*name) : nullptr;
   if (target == nullptr)
     return refusal(LoginStatus::not_found, "no target of that name is configured");

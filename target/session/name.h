@@ -1,21 +1,23 @@
-// iSCSI names (RFC 3720 3.2.6, RFC 3980 for naa.): what is one, and the form in which two are
-// compared.
+// iSCSI names (RFC 3720 3.2.6, RFC 3722; RFC 3980 for naa.): what is one, and the form in which two
+// are compared.
 #pragma once
 
-#include <optional>
+#include <cstddef>
+#include <expected>
 #include <string>
 #include <string_view>
 
 namespace tsihd::session {
 
-inline constexpr std::size_t kMaxNameBytes = 223;  ///< 3.2.6.1-02
+inline constexpr std::size_t kMaxNameBytes = 223;  ///< of a prepared name (3.2.6.1-02)
 
-/// The name in lower case, or nothing when it is none:
-/// - `iqn.` yyyy-mm `.` naming authority, then letters, digits and `-.:` (3.2.6.3.1)
+/// The name after RFC 3722's string preparation: folded to lower case, in Unicode normalization
+/// form KC, with nothing that is prohibited. Names are equal when their prepared forms are, byte by
+/// byte. When it is no iSCSI name: what is wrong with it, for people.
+/// - `iqn.` yyyy-mm `.` naming authority, and what else the authority likes (3.2.6.3.1)
 /// - `eui.` and 16 hex digits (3.2.6.3.2)
 /// - `naa.` and 16 or 32 hex digits (RFC 3980)
-/// Non-ASCII characters are let through as they come: string preparation (RFC 3722) beyond ASCII
-/// case folding is the configuration's and the initiator's own affair.
-std::optional<std::string> normalise_name(std::string_view name);
+/// Code points that Unicode 3.2 does not assign are refused, as in RFC 3454's stored strings.
+std::expected<std::string, std::string_view> prepare_name(std::string_view name);
 
 }  // namespace tsihd::session

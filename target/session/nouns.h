@@ -92,12 +92,12 @@ struct PortalGroup {
   ChapCredentials chap;  ///< for initiators without an ACL of their own
   std::vector<Portal> portals;
   scsi::LunMap luns;
-  std::map<std::string, NodeAcl> acls;  ///< by normalised initiator name
+  std::map<std::string, NodeAcl> acls;  ///< by prepared initiator name (name.h)
 };
 
 /// An iSCSI target node.
 struct TargetNode {
-  std::string name;  ///< iqn., eui. or naa., normalised
+  std::string name;  ///< iqn., eui. or naa., prepared (name.h)
   std::vector<std::unique_ptr<PortalGroup>> portal_groups;
 };
 

@@ -67,7 +67,7 @@ std::optional<std::string> send_targets(const TextContext& context, std::string_
     append_target(records, *own, context);
     return records;
   }
-  const auto name = normalise_name(value);
+  const auto name = prepare_name(value);
   const TargetNode* target = name ? context.inventory.find(*name) : nullptr;
   if (target != nullptr && (discovery || target == own)) append_target(records, *target, context);
   return records;

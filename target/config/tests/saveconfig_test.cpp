@@ -242,6 +242,10 @@ BOOST_AUTO_TEST_CASE(what_is_not_supported_is_refused_with_reason_and_way_out) {
       {"/targets/0/tpgs/0/node_acls/0/mapped_luns/0/tpg_lun", 5, "none of the portal group's luns"},
       {"/targets/0/tpgs/0/node_acls/1/node_wwn", "iqn.1993-08.org.debian:01:C0FFEE",
        "already has an ACL"},
+      {"/targets/0/tpgs/0/node_acls/0/node_wwn", "iqn.1993-08.org.debian:a_b",
+       "targets[0].tpgs[0].node_acls[0].node_wwn: expected an iSCSI name such as "
+       "iqn.2026-11.org.example:disk, got \"iqn.1993-08.org.debian:a_b\": only letters, digits"},
+      {"/targets/0/wwn", "iqn.2003-01.org.example:\u05d0", "both writing directions"},
       {"/targets/0/tpgs/0/node_acls/0/chap_mutual_password", "wonderland-12", "choose another"},
       {"/targets/0/tpgs/0/node_acls/0/chap_password", nullptr, "belong together"},
       {"/targets/0/tpgs/0/chap_mutual_userid", "x", "one is missing"},
@@ -295,6 +299,18 @@ BOOST_AUTO_TEST_CASE(a_missing_serial_is_stable_and_unique) {
   BOOST_TEST(first.storage[0].serial == second.storage[0].serial);
   BOOST_TEST(first.storage[0].serial != first.storage[1].serial);
   BOOST_TEST(first.storage[0].serial.size() == 36u);
+}
+
+// Red when a name is kept as it was written and no login would find it (RFC 3722).
+BOOST_AUTO_TEST_CASE(names_are_prepared) {
+  json changed = sample();
+  changed["targets"][0]["wwn"] = "iqn.2003-01.org.example:\uff24isk";  // full width D
+  changed["targets"][0]["tpgs"][0]["node_acls"][0]["node_wwn"] = "iqn.1993-08.org.debian:A\u0308";
+  auto plan = read_saveconfig(changed.dump());
+  BOOST_TEST_REQUIRE(plan.has_value());
+  BOOST_TEST(plan->targets[0].name == "iqn.2003-01.org.example:disk");
+  BOOST_TEST(plan->targets[0].groups[0].acls[0].acl.initiator_name ==
+             "iqn.1993-08.org.debian:\u00e4");
 }
 
 // Red when the guard's attributes do not arrive.
