@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "harness/conformance/answers.h"
 #include "harness/conformance/case.h"
 
 using namespace tsih::conformance;  // NOLINT: a case file is a text about conversations
@@ -14,6 +15,46 @@ using tsih::wire::Opcode;
 using tsih::wire::Pdu;
 using tsih::wire::TextKeys;
 namespace field = tsih::wire::field;
+
+/// Keys that leave no way for data that no R2T asked for, with others.
+inline TextKeys solicited_only(const TextKeys& more = {}) {
+  TextKeys keys{{"InitialR2T", "Yes"}, {"ImmediateData", "No"}};
+  keys.append(more);
+  return keys;
+}
+
+/// The number that the target answered this key with, or `otherwise` when it did not.
+inline std::uint64_t agreed_number(const Initiator& initiator, const std::string& key,
+                                   std::uint64_t otherwise) {
+  const auto text = initiator.negotiated().value(key);
+  return text ? tsih::wire::parse_number(*text).value_or(otherwise) : otherwise;
+}
+
+/// The next event, whatever it is. Silence proves nothing: the case is inconclusive.
+inline Event next_event(Initiator& initiator) {
+  Event event = initiator.receive();
+  if (event.heard == Heard::silence) throw Inconclusive{"the target is silent"};
+  return event;
+}
+
+/// The next PDU. What a target does that gives up the connection is not what the case asks.
+inline Pdu next_pdu(Initiator& initiator) {
+  Event event = next_event(initiator);
+  if (event.heard != Heard::pdu) throw Inconclusive{"no answer: " + event.words};
+  return event.pdu;
+}
+
+/// Whether an answer is to this request, or data belong to it.
+inline bool belongs_to(const Pdu& pdu, const Pdu& request) {
+  return pdu[field::initiator_task_tag] == request[field::initiator_task_tag];
+}
+
+/// "NOP-In ...; R2T ...", for messages.
+inline std::string names_of(const std::vector<Pdu>& pdus) {
+  std::string names;
+  for (const Pdu& pdu : pdus) names += (names.empty() ? "" : "; ") + describe(pdu);
+  return names.empty() ? "nothing" : names;
+}
 
 /// "12 bytes 0x...": for messages.
 inline std::string data_words(const Pdu& pdu) {

@@ -2,20 +2,6 @@
 // come before the answer to a later ping is not coming.
 #include "harness/conformance/cases/common.h"
 
-namespace {
-
-bool answers(const Pdu& pdu, const Pdu& request) {
-  return pdu[field::initiator_task_tag] == request[field::initiator_task_tag];
-}
-
-std::string names_of(const std::vector<Pdu>& pdus) {
-  std::string names;
-  for (const Pdu& pdu : pdus) names += (names.empty() ? "" : "; ") + describe(pdu);
-  return names.empty() ? "nothing" : names;
-}
-
-}  // namespace
-
 BOOST_AUTO_TEST_SUITE(sequence)
 
 TSIH_CASE(acknowledged_with_the_answer, "The answer to a command acknowledges its CmdSN",
@@ -77,9 +63,9 @@ TSIH_CASE(gap_holds_later_commands_back, "A command after a gap waits until the 
   initiator.send(first);
   const Pdu one = initiator.expect(Opcode::nop_in);
   const Pdu two = initiator.expect(Opcode::nop_in);
-  verify(
-      (answers(one, first) && answers(two, later)) || (answers(one, later) && answers(two, first)),
-      "answers to both", describe(one) + "; " + describe(two));
+  verify((belongs_to(one, first) && belongs_to(two, later)) ||
+             (belongs_to(one, later) && belongs_to(two, first)),
+         "answers to both", describe(one) + "; " + describe(two));
 }
 
 TSIH_CASE(old_number_is_ignored, "A command with a number that is past is passed over in silence",
@@ -126,7 +112,7 @@ TSIH_CASE(duplicate_in_the_window_is_ignored,
   const Fence fence = initiator.fence();
   verify(fence.answer.has_value(), "a session that goes on", "a closed connection");
   int executed = 0;
-  for (const Pdu& pdu : fence.before) executed += answers(pdu, one) || answers(pdu, two);
+  for (const Pdu& pdu : fence.before) executed += belongs_to(pdu, one) || belongs_to(pdu, two);
   verify(executed == 1, "an answer to one of the two", names_of(fence.before));
 }
 
