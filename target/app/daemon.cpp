@@ -1,7 +1,6 @@
 #include "target/app/daemon.h"
 
 #include <fmt/format.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
@@ -11,6 +10,7 @@
 #include <filesystem>
 
 #include "target/app/log_sink.h"
+#include "target/app/random.h"
 #include "target/config/build.h"
 #include "target/config/names.h"
 #include "target/config/saveconfig.h"
@@ -27,15 +27,6 @@ constexpr int kCannotBegin = 2;
 int refuse(std::string_view line) {
   fmt::print(stderr, "tsihd: {}\n", line);
   return kCannotBegin;
-}
-
-/// Unpredictable bytes for CHAP challenges.
-void fill_random(std::span<std::byte> bytes) {
-  while (!bytes.empty()) {
-    ssize_t got = getrandom(bytes.data(), bytes.size(), 0);
-    if (got <= 0) std::abort();  // only when the kernel has no random numbers at all
-    bytes = bytes.subspan(static_cast<std::size_t>(got));
-  }
 }
 
 /// Removes the files that this start made, unless it came to serve.
@@ -128,6 +119,7 @@ std::optional<config::Plan> read_plan(const Options& options) {
 int serve(const config::Plan& plan, const Options& options) {
   std::signal(SIGPIPE, SIG_IGN);
   Log log(stderr_sink(options.log_level));
+  for (const std::string& warning : plan.warnings) log.warning("configuration: {}", warning);
   MadeFiles made(plan);
   auto pool = backstore::IoPool::create();
   if (!pool) return refuse(pool.error().message);

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "target/app/random.h"
 #include "target/config/saveconfig.h"
 #include "target/control/protocol.h"
 
@@ -20,7 +21,7 @@ const std::map<std::string, Severity> kLevels{{"debug", Severity::debug},
 struct Raw {
   config::ServeOptions serve;
   std::string config_file, control, level = "info";
-  bool check = false, list_attributes = false;
+  bool check = false, list_attributes = false, make_secret = false;
 };
 
 void declare(CLI::App& app, Raw& raw) {
@@ -65,6 +66,7 @@ void declare(CLI::App& app, Raw& raw) {
   app.add_flag("--check", raw.check, "say whether the configuration is good, serve nothing");
   app.add_flag("--list-attributes", raw.list_attributes,
                "what is honoured of LIO's attributes, what has no effect, and why");
+  app.add_flag("--make-secret", raw.make_secret, "print a new CHAP secret of 128 random bits");
   app.add_option("--log-level", raw.level, "debug, info, warning or error (default: info)")
       ->check(CLI::IsMember(kLevels))
       ->type_name("LEVEL");
@@ -97,6 +99,10 @@ std::variant<Options, int> read_command_line(int argc, char** argv) {
   }
   if (raw.list_attributes) {
     fmt::print("{}", config::describe_attributes());
+    return 0;
+  }
+  if (raw.make_secret) {
+    fmt::print("{}\n", make_secret());
     return 0;
   }
   Options options;

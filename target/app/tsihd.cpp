@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   auto plan = read_plan(options);
   if (!plan) return 2;
   if (options.check_only) {
+    for (const std::string& warning : plan->warnings) fmt::print("warning: {}\n", warning);
     fmt::print("good: {} storage objects, {} targets\n", plan->storage.size(),
                plan->targets.size());
     return 0;

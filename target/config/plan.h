@@ -73,6 +73,7 @@ struct Plan {
   std::vector<TargetPlan> targets;
   bool discovery_authentication = false;
   session::ChapCredentials discovery_chap;
+  std::vector<std::string> warnings;  ///< what can be served and should not be, a line each
 };
 
 }  // namespace tsihd::config

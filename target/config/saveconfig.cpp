@@ -11,6 +11,7 @@
 #include "target/config/json_value.h"
 #include "target/config/readers.h"
 #include "target/config/rules.h"
+#include "target/config/secrets.h"
 
 namespace tsihd::config {
 namespace {
@@ -110,11 +111,6 @@ void read_chap(Object& object, std::string_view prefix, session::ChapCredentials
                     "initiator that has answered it; set both",
                     prefix, prefix));
   }
-  // RFC 3720 8.2.1 forbids one secret for both directions: it could be reflected.
-  if (!chap.password.empty() && chap.password == chap.mutual_password) {
-    object.refuse(
-        fmt::format("{}mutual_password is the same as {}password; choose another", prefix, prefix));
-  }
 }
 
 void read_fabric_modules(const Value& list, Plan& plan) {
@@ -132,6 +128,8 @@ std::expected<Plan, RefusalLines> read_saveconfig(std::string_view json_text) {
   if (auto list = root.take("fabric_modules")) read_fabric_modules(*list, plan);
   root.finish();
   if (!refusals.empty()) return std::unexpected(refusals.lines());
+  if (auto lines = secret_refusals(plan); !lines.empty()) return std::unexpected(lines);
+  plan.warnings = secret_warnings(plan);
   return plan;
 }
 

@@ -9,6 +9,7 @@
 
 #include "target/config/names.h"
 #include "target/config/saveconfig.h"
+#include "target/config/secrets.h"
 #include "target/config/size.h"
 
 namespace tsihd::config {
@@ -133,6 +134,13 @@ Result<void> plan_chap(const ServeOptions& options, PortalGroupPlan& group) {
   return {};
 }
 
+bool has_short_secret(const session::ChapCredentials& chap) {
+  const auto is_short = [](const std::string& secret) {
+    return !secret.empty() && secret.size() < kMinSecretBytes;
+  };
+  return is_short(chap.password) || is_short(chap.mutual_password);
+}
+
 }  // namespace
 
 Result<Plan> serve_plan(const ServeOptions& options) {
@@ -160,6 +168,8 @@ Result<Plan> serve_plan(const ServeOptions& options) {
   if (set) set = set_all(options.parameters, "--parameter", set_group_parameters, group);
   if (set) set = plan_chap(options, group);
   if (!set) return std::unexpected(set.error());
+  if (has_short_secret(group.chap))
+    plan.warnings.push_back(short_secret_warning("--chap or --mutual-chap"));
   return plan;
 }
 

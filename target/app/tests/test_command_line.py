@@ -80,6 +80,17 @@ def test_help_version_and_the_list_of_attributes():
     assert "session_guard" in listed and "t10_pi" in listed
 
 
+def test_secrets_are_made_and_weak_ones_told():
+    """RFC 3720 8.2.1: 128 random bits; less than 96 are served with a warning."""
+    made = {run("tsihd", "--make-secret").stdout for _ in range(3)}
+    assert len(made) == 3
+    assert all(len(secret) == 33 and int(secret, 16) > 0 for secret in made)
+    for secret, warned in (("short", True), (made.pop().strip(), False)):
+        done = run("tsihd", "--check", "--serve", "ram:1M", "--chap", f"user:{secret}")
+        assert done.returncode == 0
+        assert ("warning: CHAP secrets shorter than 12 bytes: --chap" in done.stdout) == warned
+
+
 @pytest.mark.parametrize("arguments, status", [
     ([], 2), (["nonsense"], 2), (["resize", "disk"], 2), (["ping"], 3),
 ])

@@ -313,6 +313,18 @@ BOOST_AUTO_TEST_CASE(names_are_prepared) {
              "iqn.1993-08.org.debian:\u00e4");
 }
 
+// Red when a weak secret goes without a word (RFC 3720 8.2.1), or stops what could be served.
+BOOST_AUTO_TEST_CASE(weak_secrets_are_warned_of) {
+  json changed = sample();
+  BOOST_TEST(read_saveconfig(changed.dump())->warnings.empty());
+  changed["targets"][0]["tpgs"][0]["node_acls"][0]["chap_password"] = "short";
+  auto plan = read_saveconfig(changed.dump());
+  BOOST_TEST_REQUIRE(plan.has_value());
+  BOOST_TEST_REQUIRE(plan->warnings.size() == 1u);
+  BOOST_TEST(plan->warnings[0].find("targets[0].tpgs[0].node_acls[0].chap_password") !=
+             std::string::npos);
+}
+
 // Red when the guard's attributes do not arrive.
 BOOST_AUTO_TEST_CASE(our_own_attributes) {
   json changed = sample();

@@ -134,6 +134,9 @@ BOOST_AUTO_TEST_CASE(settings_arrive) {
   BOOST_TEST(group.attributes.authentication);
   BOOST_TEST(group.chap.password == "wonder:land");
   BOOST_TEST(group.portals.at(0).address == "::1");
+  BOOST_TEST(plan->warnings.size() == 1u);  // 11 bytes of a secret (RFC 3720 8.2.1)
+  options.chap = "alice:wonder:lands";
+  BOOST_TEST(serve_plan(options)->warnings.empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,6 +1,8 @@
 // The security stage and CHAP (RFC 3720 5.3.2, 8.2, 11.1, 11.1.4; RFC 1994).
 #include <fmt/format.h>
 
+#include <set>
+
 #include "target/session/chap_values.h"
 #include "target/session/tests/login_support.h"
 
@@ -27,6 +29,10 @@ struct ChapFixture : LoginFixture {
     identifier = static_cast<std::uint8_t>(std::stoi(reply.value("CHAP_I").value()));
     challenge_text = reply.value("CHAP_C").value();
     challenge_bytes = decode_binary(challenge_text).value();
+  }
+  Reply prove_and_ask_back(std::string_view identifier_text, std::string_view binary) {
+    return respond("user", proof("secret of twelve"),
+                   {fmt::format("CHAP_I={}", identifier_text), fmt::format("CHAP_C={}", binary)});
   }
   std::string proof(std::string_view secret) const {
     return encode_hex(chap_response(algorithm, identifier, secret, challenge_bytes));
@@ -61,6 +67,22 @@ BOOST_AUTO_TEST_CASE(known_responses) {
              "0xbdceca071be509f41acf88309bb6d12e51526c23a2d18f22c2bb8ed199c36fd8");
 }
 
+// Base64 as an initiator may write it (RFC 2045); we only ever send hexadecimal.
+std::string encode_base64(const Bytes& bytes) {
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text = "0b";
+  for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    const std::size_t here = std::min<std::size_t>(3, bytes.size() - at);
+    unsigned group = 0;
+    for (std::size_t i = 0; i < 3; ++i)
+      group = group << 8 | (i < here ? std::to_integer<unsigned>(bytes[at + i]) : 0);
+    for (std::size_t i = 0; i < 4; ++i)
+      text += i <= here ? kDigits[group >> (18 - 6 * i) & 63] : '=';
+  }
+  return text;
+}
+
 // R3720-11.1.4: one-way, with each algorithm, hexadecimal and base64.
 BOOST_AUTO_TEST_CASE(one_way) {
   for (std::string_view algorithms : {"5", "6", "7", "8", "99,7,5"}) {
@@ -69,7 +91,10 @@ BOOST_AUTO_TEST_CASE(one_way) {
     begin();
     challenge(algorithms);
     if (algorithms == "99,7,5") BOOST_TEST((algorithm == ChapAlgorithm::sha256));
-    const Reply reply = respond("user", proof("secret of twelve"));
+    const std::string response = proof("secret of twelve");
+    const bool in_base64 = algorithms == "6" || algorithms == "8";
+    const Reply reply =
+        respond("user", in_base64 ? encode_base64(decode_binary(response).value()) : response);
     BOOST_TEST(reply.status() == 0);
     BOOST_TEST((reply.transit() && reply.next() == Stage::operational));
     BOOST_TEST(reply.text.empty());
@@ -81,14 +106,16 @@ BOOST_AUTO_TEST_CASE(one_way) {
 
 // R3720-11.1.4-05: the target proves itself by the other secret.
 BOOST_AUTO_TEST_CASE(mutual) {
-  challenge();
-  const Bytes theirs(32, std::byte{0x5c});
-  const Reply reply = respond("user", proof("secret of twelve"),
-                              {"CHAP_I=200", fmt::format("CHAP_C={}", encode_hex(theirs))});
-  BOOST_TEST(reply.transit());
-  BOOST_TEST((reply.value("CHAP_N") == "target-user"));
-  BOOST_TEST((reply.value("CHAP_R") ==
-              encode_hex(chap_response(algorithm, 200, "another secret", theirs))));
+  for (std::string_view algorithms : {"5", "6", "7", "8"}) {
+    begin();
+    challenge(algorithms);
+    const Bytes theirs(32, std::byte{0x5c});
+    const Reply reply = prove_and_ask_back("200", encode_hex(theirs));
+    BOOST_TEST(reply.transit());
+    BOOST_TEST((reply.value("CHAP_N") == "target-user"));
+    BOOST_TEST((reply.value("CHAP_R") ==
+                encode_hex(chap_response(algorithm, 200, "another secret", theirs))));
+  }
 }
 
 // R3720-11.1.4-04, R3720-8.2-04. Red when a stranger gets in, or learns which of both was wrong.
@@ -118,13 +145,80 @@ BOOST_AUTO_TEST_CASE(nothing_secret_is_logged) {
     BOOST_TEST(log.find(secret) == std::string::npos);
 }
 
-// R3720-8.2.1-12.
+// R3720-8.2.1-12: the challenge, not its spelling. Red when the target answers its own challenge.
 BOOST_AUTO_TEST_CASE(reflected_challenge) {
+  for (const bool in_base64 : {false, true}) {
+    begin();
+    challenge();
+    const Reply reply =
+        prove_and_ask_back("1", in_base64 ? encode_base64(challenge_bytes) : challenge_text);
+    BOOST_TEST(reply.status() == LoginStatus::authentication_failure);
+    BOOST_TEST(reply.text.empty());
+    BOOST_TEST(log.find("reflected") != std::string::npos);
+  }
+}
+
+// RFC 1994 2.3: unique and unpredictable, also for a further connection of one session.
+BOOST_AUTO_TEST_CASE(each_connection_has_its_own_challenge) {
+  directory.tsih = 9;
+  std::set<std::string> challenges;
+  for (int i = 0; i < 8; ++i) {
+    begin();
+    header.tsih = i % 2 == 0 ? 0 : 9;
+    challenge("7");
+    BOOST_TEST(challenge_bytes.size() == 32u);
+    challenges.insert(challenge_text);
+  }
+  BOOST_TEST(challenges.size() == 8u);
+}
+
+// A response recorded on one connection is worth nothing on the next.
+BOOST_AUTO_TEST_CASE(replayed_response) {
   challenge();
-  const Reply reply = respond("user", proof("secret of twelve"),
-                              {"CHAP_I=1", fmt::format("CHAP_C={}", challenge_text)});
-  BOOST_TEST(reply.status() == LoginStatus::authentication_failure);
-  BOOST_TEST(reply.text.empty());
+  const std::string recorded = proof("secret of twelve");
+  BOOST_TEST(respond("user", recorded).transit());
+  begin();
+  challenge();
+  BOOST_TEST(respond("user", recorded).status() == LoginStatus::authentication_failure);
+}
+
+// R3720-11.1.4-07, R3720-5.1-03: 1 to 1024 bytes, hexadecimal or base64; any identifier of RFC
+// 1994, in either form of a number.
+BOOST_AUTO_TEST_CASE(challenges_of_the_initiator) {
+  const Bytes longest(kMaxChapBytes, std::byte{0x31}), one(1, std::byte{0x31});
+  for (const Bytes& bytes : {longest, one}) {
+    for (const std::string& text : {encode_hex(bytes), encode_base64(bytes)}) {
+      begin();
+      challenge();
+      const Reply reply = prove_and_ask_back("0xff", text);
+      BOOST_TEST((reply.value("CHAP_R") ==
+                  encode_hex(chap_response(algorithm, 255, "another secret", bytes))));
+    }
+  }
+  const Bytes too_long(kMaxChapBytes + 1, std::byte{0x31});
+  for (const std::string& text : {encode_hex(too_long), encode_base64(too_long), std::string("49"),
+                                  std::string("0x"), std::string("0x3g")}) {
+    begin();
+    challenge();
+    BOOST_TEST(prove_and_ask_back("1", text).status() == LoginStatus::initiator_error);
+  }
+  for (std::string_view number : {"256", "-1", "0x100", "", "0bAQ=="}) {
+    begin();
+    challenge();
+    BOOST_TEST(prove_and_ask_back(number, "0x31").status() == LoginStatus::initiator_error);
+  }
+}
+
+// The security stage is over when CHAP is: nothing of it may come again.
+BOOST_AUTO_TEST_CASE(keys_after_the_end) {
+  challenge();
+  header.flags = 0;
+  Reply reply = request(Stage::security, std::nullopt,
+                        {"CHAP_N=user", fmt::format("CHAP_R={}", proof("secret of twelve"))});
+  BOOST_TEST(reply.status() == 0);
+  BOOST_TEST(!reply.transit());
+  reply = request(Stage::security, Stage::operational, {"CHAP_I=1", "CHAP_C=0x31"});
+  BOOST_TEST(reply.status() == LoginStatus::initiator_error);
 }
 
 // R3720-8.2.1-09: one secret for both directions.
