@@ -3,12 +3,13 @@ SHELL := /bin/bash
 PYTHON := /usr/bin/python3
 IMAGE_STAMP := build/image/current
 
-.PHONY: help setup build image check report bench format clean
+.PHONY: help setup build image check fuzz report bench format clean
 help:
 	@echo 'make report   set up, boot guests, run scenarios and conformance, write build/report/index.html'
 	@echo 'make check    set up, then every test; the last line counts them'
 	@echo 'make build    the programs: build/bin/{tsih,tsihd,tsihctl,...}'
 	@echo 'make image    the guest image (about a minute, once)'
+	@echo 'make fuzz     every fuzzer for FUZZ_SECONDS (600) on the code of the session layer'
 	@echo 'make bench    tsihd beside tgt and istgt'
 	@echo 'make format   clang-format over our C++'
 	@echo 'make clean    remove build/ but the guest image'
@@ -26,6 +27,9 @@ image: setup
 
 check: build image
 	@$(PYTHON) tools/check
+
+fuzz: setup
+	@$(PYTHON) tools/fuzz --seconds $(or $(FUZZ_SECONDS),600)
 
 report: build image
 	@$(PYTHON) tools/report
