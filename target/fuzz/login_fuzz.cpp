@@ -26,11 +26,14 @@ using Bytes = std::vector<std::byte>;
 
 constexpr std::uint16_t kExistingTsih = 77;
 
+/// One session, whoever asks.
 struct Directory final : session::SessionDirectory {
-  bool exists(const session::PortalGroup&, const std::string&, const std::array<std::uint8_t, 6>&,
-              std::uint16_t tsih) const override {
-    return tsih == kExistingTsih;
+  const session::NegotiatedParameters* find(const session::PortalGroup&, const std::string&,
+                                            const std::array<std::uint8_t, 6>&,
+                                            std::uint16_t tsih) const override {
+    return tsih == kExistingTsih ? &parameters : nullptr;
   }
+  session::NegotiatedParameters parameters;
 };
 
 /// Always the same: a corpus can hold right CHAP responses.

@@ -23,8 +23,8 @@ void look_at(const wire::KeyValue& pair) {
   if (number && !pair.value.starts_with("0x") && !pair.value.starts_with("0X"))
     require(std::to_string(*number) == pair.value, "a decimal number has one form");
   (void)session::is_answer_constant(pair.value);
-  if (const auto name = session::normalise_name(pair.value))
-    require(session::normalise_name(*name) == name, "a normalised name is its own normal form");
+  if (const auto name = session::prepare_name(pair.value))
+    require(session::prepare_name(*name) == *name, "a prepared name is its own prepared form");
 }
 
 }  // namespace
