@@ -108,6 +108,9 @@ class Initiator {
   // ---- talking --------------------------------------------------------------------------------
   /// A numbered request that bears the current CmdSN advances it.
   void send(const wire::Pdu& pdu, bool spoil_header_digest = false, bool spoil_data_digest = false);
+  /// The Data-Out that an R2T asks for, out of all the data of the command.
+  void answer_r2t(const wire::Pdu& command, const wire::Pdu& r2t,
+                  std::span<const std::uint8_t> data);
   /// The next event. Pings of the target are answered and asynchronous messages passed over.
   Event receive();
   void drop() { connection_->close(); }
@@ -162,8 +165,6 @@ class Initiator {
   void note_numbers(const wire::Pdu& pdu);
   wire::Pdu request(wire::Opcode opcode);
   [[noreturn]] void fail_on(const std::string& expected, const Event& event);
-  void answer_r2t(const wire::Pdu& command, const wire::Pdu& r2t,
-                  std::span<const std::uint8_t> data);
   Answer chap_exchange();
   Clock::time_point soon() const;
 

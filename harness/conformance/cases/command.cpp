@@ -15,7 +15,7 @@ ScsiCommand inquiry(std::uint8_t allocation_bytes, std::uint32_t expected_bytes)
 BOOST_AUTO_TEST_SUITE(command)
 
 TSIH_CASE(sense_data_come_along, "A CHECK CONDITION brings its sense data",
-          judges("R3720-10.4.7-01", "R3720-10.4.7-02", "R3720-10.4.8-01")) {
+          judges("R3720-10.4.7-01", "R3720-10.4.7-02", "R3720-10.4.8-01") * unh("FFP 16.3.7")) {
   auto initiator = log_in();
   initiator.ready();
   initiator.send(initiator.scsi_command(kNoSuchCommand));
@@ -35,7 +35,7 @@ TSIH_CASE(sense_data_come_along, "A CHECK CONDITION brings its sense data",
 }
 
 TSIH_CASE(underflow_is_counted, "What an INQUIRY did not fill is told as residual underflow",
-          judges("R3720-10.4.5-01")) {
+          judges("R3720-10.4.5-01") * unh("FFP 16.1")) {
   auto initiator = log_in();
   const Transfer transfer = initiator.transfer(inquiry(255, 4096));
   offered(transfer.good(), "INQUIRY");
@@ -59,6 +59,39 @@ TSIH_CASE(overflow_is_counted, "What a read had no room for is told as residual 
          fmt::format("{} bytes", transfer.data.size()));
   verify(last[field::overflow] && !last[field::underflow] && last[field::residual] == block_bytes(),
          fmt::format("O and a residual of {}", block_bytes()), describe(last));
+}
+
+TSIH_CASE(inquiry_overflow_is_counted,
+          "What an INQUIRY had no room for is not sent, and told as residual overflow",
+          judges("R3720-10.4.5-01") * unh("FFP 16.2")) {
+  auto initiator = log_in();
+  const Transfer whole = initiator.transfer(inquiry(255, 255));
+  offered(whole.good() && whole.data.size() > 4, "INQUIRY");
+  const Transfer cut = initiator.transfer(inquiry(255, 4));
+  offered(cut.good(), "INQUIRY with room for four bytes");
+  const Pdu& last = cut.response ? *cut.response : cut.data_in.back();
+  verify(cut.data.size() <= 4, "no more than 4 bytes", fmt::format("{}", cut.data.size()));
+  // To say nothing of it is allowed; to say something wrong is not.
+  const auto missing = whole.data.size() - 4;
+  verify(!last[field::underflow] && (!last[field::overflow] || last[field::residual] == missing),
+         fmt::format("a residual of {} with O, and no U", missing), describe(last));
+  offered(last[field::overflow], "residual counts of overflows");
+}
+
+TSIH_CASE(no_data_unless_expected, "A command that expects no data gets none",
+          judges("R3720-10.4.5-01", "R3720-10.4.8-01") * unh("FFP 19.1")) {
+  auto initiator = log_in();
+  initiator.ready();
+  const ScsiCommand read_capacity{.cdb = {0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0}};
+  initiator.send(initiator.scsi_command(read_capacity).set(field::read, 1));
+  const Event event = next_event(initiator);
+  verify(event.heard == Heard::pdu && event.pdu.data.empty(), "no data", event.words);
+  if (!event.pdu.is(Opcode::scsi_response)) throw Unsupported{"a SCSI Response: " + event.words};
+  verify(!event.pdu[field::underflow] &&
+             (!event.pdu[field::overflow] || event.pdu[field::residual] == 8),
+         "a residual of 8 with O, and no U", event.words);
+  judging("R3720-10.4.8-01");
+  verify_equal("ExpDataSN", 0, event.pdu[field::exp_data_sn]);
 }
 
 TSIH_CASE(response_is_clean, "Everything undefined in a SCSI Response is 0",

@@ -1,12 +1,17 @@
 // Data-In: numbering, offsets, bounds, status (3.2.2.3, 10.7).
+#include <map>
+
 #include "harness/conformance/cases/common.h"
 
 BOOST_AUTO_TEST_SUITE(data_in)
 
 TSIH_CASE(numbers_and_offsets_rise, "Data-In PDUs are numbered from 0 and follow one another",
-          judges("R3720-3.2.2.3-01", "R3720-12.19-01")) {
+          judges("R3720-3.2.2.3-01", "R3720-12.19-01", "R3720-10.8-06") *
+              unh("FFP 9.4", "FFP 9.5")) {
   needs_disk(64);
-  auto initiator = log_in({{"MaxRecvDataSegmentLength", "512"}, {"DataSequenceInOrder", "Yes"}});
+  auto initiator = log_in({{"MaxRecvDataSegmentLength", "512"},
+                           {"DataSequenceInOrder", "Yes"},
+                           {"DataPDUInOrder", "Yes"}});
   initiator.ready();
   const Transfer transfer = initiator.transfer(read_blocks(0, 16));
   offered(transfer.good() && !transfer.data_in.empty(), "a read of 16 blocks");
@@ -14,15 +19,70 @@ TSIH_CASE(numbers_and_offsets_rise, "Data-In PDUs are numbered from 0 and follow
   for (const Pdu& pdu : transfer.data_in) {
     judging("R3720-3.2.2.3-01");
     verify_equal("DataSN", number++, pdu[field::data_sn]);
-    judging("R3720-12.19-01");
-    verify_equal("buffer offset", offset, pdu[field::buffer_offset]);
+    for (const char* clause : {"R3720-12.19-01", "R3720-10.8-06"}) {
+      judging(clause);
+      verify_equal("buffer offset", offset, pdu[field::buffer_offset]);
+    }
     offset += pdu.data.size();
   }
   verify_equal("bytes", 16ull * block_bytes(), offset);
 }
 
+TSIH_CASE(each_read_counts_from_zero, "Of three reads at a time each numbers its Data-In from 0",
+          judges("R3720-3.2.2.3-01") * unh("FFP 3.1")) {
+  needs_disk(64);
+  auto initiator = log_in({{"MaxRecvDataSegmentLength", "512"}});
+  initiator.ready();
+  std::map<std::uint64_t, std::uint64_t> next;  // DataSN, by task tag
+  for (std::uint32_t lba : {0u, 8u, 16u}) {
+    const Pdu read = initiator.scsi_command(read_blocks(lba, 8));
+    next[read[field::initiator_task_tag]] = 0;
+    initiator.send(read);
+  }
+  for (std::size_t ended = 0; ended < next.size();) {
+    const Pdu pdu = next_pdu(initiator);
+    if (pdu.is(Opcode::data_in))
+      verify_equal("DataSN", next[pdu[field::initiator_task_tag]]++, pdu[field::data_sn]);
+    ended += pdu.is(Opcode::scsi_response) || pdu[field::has_status];
+  }
+  confirm(fmt::format("{} Data-In of three reads", next.begin()->second * next.size()));
+}
+
+TSIH_CASE(last_is_final, "The last Data-In of a read ends its sequence (F)",
+          judges(should("R3720-10.7.1-02")) * unh("FFP 9.2")) {
+  needs_disk(64);
+  auto initiator = log_in({{"MaxRecvDataSegmentLength", "512"}});
+  initiator.ready();
+  const Transfer transfer = initiator.transfer(read_blocks(0, 8));
+  offered(transfer.good() && !transfer.data_in.empty(), "a read of 8 blocks");
+  verify(transfer.data_in.back()[field::final], "F", describe(transfer.data_in.back()));
+}
+
+TSIH_CASE(
+    no_tag_without_a_question,
+    "A Data-In that asks for no acknowledgement (A) has neither a transfer tag nor a LUN; one "
+    "that does has both",
+    judges("R3720-10.7.4-01", "R3720-10.7.4-02") * unh("FFP 8.2")) {
+  needs_disk(64);
+  auto initiator = log_in({{"MaxRecvDataSegmentLength", "512"}, {"ErrorRecoveryLevel", "1"}});
+  initiator.ready();
+  const Pdu read = initiator.scsi_command(read_blocks(0, 16));
+  initiator.send(read);
+  const Transfer transfer = initiator.finish(read);
+  offered(transfer.good() && !transfer.data_in.empty(), "a read of 16 blocks");
+  for (const Pdu& pdu : transfer.data_in) {
+    const bool tagged = pdu[field::target_transfer_tag] != kReservedTag;
+    judging("R3720-10.7.4-01");
+    verify(tagged == (pdu[field::acknowledge] != 0), "a transfer tag with A and only with A",
+           describe(pdu));
+    judging("R3720-10.7.4-02");
+    verify(pdu[field::lun] == (tagged ? read[field::lun] : 0),
+           tagged ? "the LUN of the command" : "no LUN", describe(pdu));
+  }
+}
+
 TSIH_CASE(segment_limit, "No Data-In is longer than the initiator's MaxRecvDataSegmentLength",
-          judges("R3720-10.7.1-02")) {
+          judges("R3720-10.7.1-02") * unh("FFP 9.3.1")) {
   needs_disk(64);
   auto initiator = log_in({{"MaxRecvDataSegmentLength", "512"}});
   initiator.ready();
@@ -89,13 +149,20 @@ TSIH_CASE(no_acknowledgement_at_level_zero,
 }
 
 TSIH_CASE(status_comes_once, "Status with the data goes with F, and no SCSI Response follows",
-          judges("R3720-10.7.3-04", "R3720-10.7.3-02")) {
+          judges("R3720-10.7.3-04", "R3720-10.7.3-01", "R3720-10.7.3-02") * unh("FFP 9.1")) {
   needs_disk(64);
   auto initiator = log_in();
   initiator.ready();
   const Transfer transfer = initiator.transfer(read_blocks(0, 1));
   offered(transfer.good() && !transfer.response, "status within Data-In");
-  verify(transfer.data_in.back()[field::final], "F with S", describe(transfer.data_in.back()));
+  const Pdu& last = transfer.data_in.back();
+  verify(last[field::final], "F with S", describe(last));
+  judging("R3720-10.7.3-01");
+  // GOOD, CONDITION MET, INTERMEDIATE, INTERMEDIATE-CONDITION MET (SAM-2): none of them is an
+  // error.
+  const auto status = last[field::scsi_status];
+  verify(status == 0x00 || status == 0x04 || status == 0x10 || status == 0x14,
+         "a status that is no error", describe(last));
   judging("R3720-10.7.3-02");
   const Fence fence = initiator.fence();
   verify(fence.answer.has_value(), "a session that goes on", "a closed connection");
@@ -105,7 +172,7 @@ TSIH_CASE(status_comes_once, "Status with the data goes with F, and no SCSI Resp
 }
 
 TSIH_CASE(whole_words, "All Data-In but the last of a sequence are filled to whole words",
-          judges("R3720-10.7.7-02")) {
+          judges("R3720-10.7.7-02") * unh("FFP 9.3.3")) {
   needs_disk(64);
   auto initiator = log_in({{"MaxRecvDataSegmentLength", "515"}});
   initiator.ready();

@@ -1,4 +1,6 @@
 // Writing by R2T (10.7, 10.8). Every case here writes to the first 64 blocks of the logical unit.
+#include <map>
+
 #include "harness/conformance/cases/common.h"
 
 BOOST_AUTO_TEST_SUITE(r2t)
@@ -8,7 +10,7 @@ TSIH_CASE(first_request,
           "bears no data itself",
           judges("R3720-10.8.5-01", "R3720-10.8.4-01", "R3720-10.8.1-01", "R3720-3.2.4.3-01",
                  "R3720-3.2.2.3-01", "R3720-10-01") *
-              writes_lun()) {
+              unh("FFP 8.1") * writes_lun()) {
   needs_disk(64);
   auto initiator = log_in(solicited_only());
   initiator.ready();
@@ -82,7 +84,7 @@ TSIH_CASE(requests_follow_one_another,
 }
 
 TSIH_CASE(data_without_bytes, "A Data-Out without data is taken, and the rest after it",
-          judges("R3720-10.7.7-01") * writes_lun()) {
+          judges("R3720-10.7.7-01") * unh("FFP 9.3.2") * writes_lun()) {
   needs_disk(64);
   auto initiator = log_in(solicited_only());
   initiator.ready();
@@ -102,7 +104,7 @@ TSIH_CASE(data_without_bytes, "A Data-Out without data is taken, and the rest af
 }
 
 TSIH_CASE(written_is_read, "What was written through R2Ts is what a read returns",
-          judges("R3720-3.2.4.1-02", "R3720-3.2.4.1-04") * writes_lun()) {
+          judges("R3720-3.2.4.1-02", "R3720-3.2.4.1-04") * unh("FFP 16.3.3") * writes_lun()) {
   needs_disk(64);
   auto initiator = log_in(solicited_only({{"MaxBurstLength", "2048"}}));
   initiator.ready();
@@ -116,6 +118,69 @@ TSIH_CASE(written_is_read, "What was written through R2Ts is what a read returns
   verify(read.data == data, fmt::format("the {} bytes that were written", data.size()),
          fmt::format("{} bytes, {}", read.data.size(),
                      read.data.size() == data.size() ? "others" : "another number of them"));
+}
+
+TSIH_CASE(each_write_counts_from_zero, "Of three writes at a time each numbers its R2Ts from 0",
+          judges("R3720-3.2.2.3-01") * unh("FFP 4.1") * writes_lun()) {
+  needs_disk(64);
+  auto initiator = log_in(solicited_only({{"MaxBurstLength", "512"}}));
+  initiator.ready();
+  const Bytes data = pattern(4 * block_bytes());
+  std::map<std::uint64_t, Pdu> writes;          // by task tag
+  std::map<std::uint64_t, std::uint64_t> next;  // R2TSN, by task tag
+  for (std::uint32_t lba : {0u, 8u, 16u}) {
+    const Pdu write = initiator.scsi_command(write_blocks(lba, 4));
+    writes[write[field::initiator_task_tag]] = write;
+    initiator.send(write);
+  }
+  for (std::size_t ended = 0; ended < writes.size();) {
+    const Pdu pdu = next_pdu(initiator);
+    const auto tag = pdu[field::initiator_task_tag];
+    ended += pdu.is(Opcode::scsi_response);
+    if (!pdu.is(Opcode::r2t)) continue;
+    verify_equal("R2TSN", next[tag]++, pdu[field::r2t_sn]);
+    initiator.answer_r2t(writes[tag], pdu, data);
+  }
+  offered(next.size() == writes.size(), "R2Ts for each of three writes");
+}
+
+TSIH_CASE(every_field,
+          "All R2Ts of a write are for its task, have a tag, follow one another within the bounds, "
+          "and take no StatSN",
+          judges("R3720-3.2.4.3-01", "R3720-3.2.2.3-01", "R3720-10.8.5-01", "R3720-3.2.2.2-03",
+                 "R3720-10.8.4-01", "R3720-10.8-09") *
+              unh("FFP 10.1") * writes_lun()) {
+  needs_disk(64);
+  auto initiator = log_in(solicited_only({{"DataSequenceInOrder", "Yes"},
+                                          {"MaxRecvDataSegmentLength", "1024"},
+                                          {"MaxBurstLength", "512"}}));
+  initiator.ready();
+  const auto burst = agreed_number(initiator, "MaxBurstLength", 512);
+  const auto stat_sn = initiator.exp_stat_sn;
+  const Bytes data = pattern(8 * block_bytes());
+  const Pdu write =
+      initiator.scsi_command(write_blocks(0, 8)).set(field::initiator_task_tag, 0x7e57da7a);
+  initiator.send(write);
+  const Transfer transfer = initiator.finish(write, data);
+  offered(transfer.good() && !transfer.r2ts.empty(), "a write of 8 blocks");
+  std::uint64_t number = 0, offset = 0;
+  for (const Pdu& r2t : transfer.r2ts) {
+    judging("R3720-3.2.4.3-01");
+    verify(belongs_to(r2t, write) && r2t[field::lun] == write[field::lun],
+           "task tag and LUN of the write", describe(r2t));
+    judging("R3720-3.2.2.3-01");
+    verify_equal("R2TSN", number++, r2t[field::r2t_sn]);
+    judging("R3720-10.8.5-01");
+    verify(r2t[field::target_transfer_tag] != kReservedTag, "a transfer tag", describe(r2t));
+    judging("R3720-10.8.4-01");
+    verify(r2t[field::desired_length] > 0 && r2t[field::desired_length] <= burst,
+           fmt::format("1 to {} bytes asked for", burst), describe(r2t));
+    judging("R3720-10.8-09");
+    verify_equal("buffer offset", offset, r2t[field::buffer_offset]);
+    offset += r2t[field::desired_length];
+  }
+  judging("R3720-3.2.2.2-03");
+  verify_equal("StatSN of the status", stat_sn, transfer.response->u32(field::stat_sn));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
