@@ -71,9 +71,12 @@ std::string show_luns(const json& answer) {
 }
 
 std::string show_stats(const json& answer) {
+  const json& counters = answer.at("counters");
+  std::size_t width = 0;
+  for (const auto& [name, value] : counters.items()) width = std::max(width, name.size());
   std::string text;
-  for (const auto& [name, value] : answer.at("counters").items()) {
-    text += fmt::format("{:28} {}\n", name, value.dump());
+  for (const auto& [name, value] : counters.items()) {
+    text += fmt::format("{:{}} {}\n", name, width, value.dump());
   }
   return text;
 }

@@ -184,8 +184,8 @@ Answer luns(const Subject& subject, Object&) {
 
 Answer stats(const Subject& subject, Object&) {
   json counters = json::object();
-  for (const NamedCounter& counter : named_counters()) {
-    counters[std::string(counter.name)] = subject.service.counters().*counter.member;
+  for (const auto& [name, value] : named_counters(subject.service.counters())) {
+    counters[name] = value;
   }
   return json{{"counters", std::move(counters)}};
 }

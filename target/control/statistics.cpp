@@ -1,11 +1,18 @@
 #include "target/control/statistics.h"
 
+#include <fmt/format.h>
+
 #include <array>
 
 namespace tsihd::control {
 namespace {
 
 using session::Counters;
+
+struct NamedCounter {
+  const char* name;
+  std::uint64_t Counters::*member;
+};
 
 constexpr auto kCounters = std::to_array<NamedCounter>({
     {"connections_accepted", &Counters::connections_accepted},
@@ -44,12 +51,30 @@ constexpr auto kCounters = std::to_array<NamedCounter>({
     {"guard_fence_refused", &Counters::guard_fence_refused},
     {"guard_waited", &Counters::guard_waited},
     {"guard_unfenced", &Counters::guard_unfenced},
+    {"limit_connections", &Counters::limit_connections},
+    {"limit_logins_in_progress", &Counters::limit_logins_in_progress},
+    {"limit_sessions", &Counters::limit_sessions},
+    {"limit_login_exchanges", &Counters::limit_login_exchanges},
+    {"limit_login_text", &Counters::limit_login_text},
+    {"limit_login_keys", &Counters::limit_login_keys},
+    {"limit_text", &Counters::limit_text},
 });
-static_assert(kCounters.size() * sizeof(std::uint64_t) == sizeof(Counters),
+static_assert((kCounters.size() + session::kLoginRefusals.size()) * sizeof(std::uint64_t) ==
+                  sizeof(Counters),
               "every counter is shown: add the new one to this list");
 
 }  // namespace
 
-std::span<const NamedCounter> named_counters() { return kCounters; }
+std::vector<std::pair<std::string, std::uint64_t>> named_counters(const Counters& counters) {
+  std::vector<std::pair<std::string, std::uint64_t>> named;
+  for (const NamedCounter& counter : kCounters)
+    named.emplace_back(counter.name, counters.*counter.member);
+  for (std::size_t i = 0; i < session::kLoginRefusals.size(); ++i) {
+    const auto& [status, name] = session::kLoginRefusals[i];
+    named.emplace_back(fmt::format("logins_refused_{:04x}_{}", status, name),
+                       counters.logins_refused[i]);
+  }
+  return named;
+}
 
 }  // namespace tsihd::control

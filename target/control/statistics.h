@@ -2,19 +2,16 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
-#include <string_view>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "target/session/counters.h"
 
 namespace tsihd::control {
 
-struct NamedCounter {
-  std::string_view name;
-  std::uint64_t session::Counters::*member;
-};
-
-/// In the order of their declaration.
-std::span<const NamedCounter> named_counters();
+/// Every counter with its name, those of login statuses last.
+std::vector<std::pair<std::string, std::uint64_t>> named_counters(
+    const session::Counters& counters);
 
 }  // namespace tsihd::control

@@ -35,7 +35,7 @@ void Connection::login_progress(LoginState state, std::vector<std::byte>&& respo
       service_.guard().ask(*this);
       break;
     case LoginState::failed:
-      ++service_.counters().logins_failed;
+      service_.counters().login_failed(login_->refusal_status(), login_->limit_hit());
       close_after_output("the login has failed");
       break;
   }

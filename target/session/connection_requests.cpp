@@ -172,6 +172,9 @@ void Connection::on_text(const wire::Pdu& pdu, bool advance) {
   std::string data;
   const auto result = text_->on_request(pdu, bhs, data);
   if (!result) {
+    if (result.error() == RejectReason::long_operation_reject ||
+        result.error() == RejectReason::negotiation_reset)
+      ++service_.counters().limit_text;
     reject(pdu, result.error());
     return;
   }

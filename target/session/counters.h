@@ -1,7 +1,10 @@
 // What the session layer counts. Plain integers: one event loop's thread writes and reads them.
 #pragma once
 
+#include <array>
 #include <cstdint>
+
+#include "target/session/login_status.h"
 
 namespace tsihd::session {
 
@@ -11,6 +14,8 @@ struct Counters {
   std::uint64_t logins_succeeded = 0;
   std::uint64_t logins_failed = 0;
   std::uint64_t logins_timed_out = 0;
+  /// Logins that ended with a status other than success, in the order of kLoginRefusals.
+  std::array<std::uint64_t, kLoginRefusals.size()> logins_refused{};
   std::uint64_t logouts = 0;
   std::uint64_t session_reinstatements = 0;
   std::uint64_t connection_reinstatements = 0;
@@ -46,6 +51,18 @@ struct Counters {
   std::uint64_t guard_fence_refused = 0;  ///< logins of fenced machines
   std::uint64_t guard_waited = 0;         ///< newcomers queued behind another's decision
   std::uint64_t guard_unfenced = 0;       ///< fences lifted by hand
+
+  // Bounds that peers ran into (limits.h, login.h, negotiation_text.h).
+  std::uint64_t limit_connections = 0;
+  std::uint64_t limit_logins_in_progress = 0;
+  std::uint64_t limit_sessions = 0;
+  std::uint64_t limit_login_exchanges = 0;
+  std::uint64_t limit_login_text = 0;
+  std::uint64_t limit_login_keys = 0;
+  std::uint64_t limit_text = 0;  ///< Text Requests in full feature phase: bytes, keys or requests
+
+  /// A login has ended without success. A status that is none of 10.13.5's counts as failed only.
+  void login_failed(std::uint16_t status, LoginLimit limit);
 };
 
 }  // namespace tsihd::session

@@ -50,6 +50,10 @@ KeyRule any_stage(Key key, std::string_view name, KeyUse use, bool sent_by_initi
   rule.sent_by_initiator = sent_by_initiator;
   return rule;
 }
+KeyRule once_begun(KeyRule rule) {
+  rule.once_begun = true;
+  return rule;
+}
 KeyRule plain(Key key, std::string_view name, KeyType type, KeyUse use) {
   return {.key = key, .name = name, .type = type, .use = use};
 }
@@ -75,7 +79,7 @@ std::vector<KeyRule> make_rules() {
       any_stage(Key::target_name, "TargetName", initialize_only, by_initiator),
       any_stage(Key::initiator_name, "InitiatorName", initialize_only, by_initiator),
       any_stage(Key::target_alias, "TargetAlias", all, by_target),
-      any_stage(Key::initiator_alias, "InitiatorAlias", all, by_initiator),
+      once_begun(any_stage(Key::initiator_alias, "InitiatorAlias", all, by_initiator)),
       any_stage(Key::target_address, "TargetAddress", all, by_target),
       any_stage(Key::target_portal_group_tag, "TargetPortalGroupTag", initialize_only, by_target),
       boolean(Key::initial_r2t, "InitialR2T", boolean_or, &N::initial_r2t, &O::initial_r2t),
@@ -112,6 +116,8 @@ std::vector<KeyRule> make_rules() {
       security_key(Key::chap_c, "CHAP_C"),
       security_key(Key::chap_n, "CHAP_N"),
       security_key(Key::chap_r, "CHAP_R"),
+      // RFC 4850: declared, in the operational stage. What it says is logged and changes nothing.
+      once_begun(plain(Key::node_architecture, "X#NodeArchitecture", declared_text, leading_only)),
   };
 }
 
@@ -136,17 +142,18 @@ const KeyRule* find_key(std::string_view name) {
   return found == rules.end() ? nullptr : &*found;
 }
 
-bool KeyLedger::note(const KeyRule* rule, std::string_view name) {
+KeyLedger::Verdict KeyLedger::note(const KeyRule* rule, std::string_view name) {
   if (rule == nullptr) {
-    if (unknown_.size() == kUnknownKeys) return false;
-    if (std::find(unknown_.begin(), unknown_.end(), name) != unknown_.end()) return false;
+    if (std::find(unknown_.begin(), unknown_.end(), name) != unknown_.end())
+      return Verdict::repeated;
+    if (unknown_.size() == kUnknownKeys) return Verdict::too_many_unknown;
     unknown_.emplace_back(name);
-    return true;
+    return Verdict::first;
   }
   const std::uint64_t bit = std::uint64_t{1} << static_cast<unsigned>(rule->key);
   const bool first = (known_ & bit) == 0;
   known_ |= bit;
-  return first;
+  return first ? Verdict::first : Verdict::repeated;
 }
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {

@@ -1,5 +1,5 @@
-// Every key of RFC 3720 sections 11 and 12 and of appendix A as one row of a table: how it is
-// negotiated, by whom, when, within which range.
+// Every key of RFC 3720 sections 11 and 12 and of appendix A, and RFC 4850's, as one row of a
+// table: how it is negotiated, by whom, when, within which range.
 #pragma once
 
 #include <cstdint>
@@ -46,6 +46,7 @@ enum class Key : std::uint8_t {
   chap_c,
   chap_n,
   chap_r,
+  node_architecture,
 };
 
 /// How the acceptor finds its answer (5.2.1, 5.2.2, and each key's result function).
@@ -77,6 +78,7 @@ struct KeyRule {
   KeyUse use{};
   bool any_stage = false;  ///< allowed in the security stage too
   bool sent_by_initiator = true;
+  bool once_begun = false;               ///< declared texts: allowed after the first request too
   bool irrelevant_in_discovery = false;  ///< section 12's "Irrelevant when SessionType=Discovery"
   /// Its result depends on other keys of the same text, so it is negotiated after them.
   bool dependent = false;
@@ -98,10 +100,11 @@ const KeyRule* find_key(std::string_view name);
 /// 5.4: a text negotiation).
 class KeyLedger {
  public:
+  /// Keys that we do not know, of which each is to be remembered by its name.
   static constexpr std::size_t kUnknownKeys = 128;
 
-  /// False when the key came before, or when more than kUnknownKeys keys that we do not know came.
-  bool note(const KeyRule* rule, std::string_view name);
+  enum class Verdict : std::uint8_t { first, repeated, too_many_unknown };
+  Verdict note(const KeyRule* rule, std::string_view name);
 
  private:
   std::uint64_t known_ = 0;

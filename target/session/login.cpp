@@ -96,18 +96,22 @@ struct LoginExchange::Impl {
   std::string incoming;  ///< text up to a request without C bit
   std::string outgoing;  ///< answers not yet sent
   OfferedParameters discovery_offer;
+  std::uint16_t refusal_status = LoginStatus::success;
+  LoginLimit limit_hit = LoginLimit::none;
 };
 
 LoginState LoginExchange::Impl::on_pdu(const wire::Pdu& pdu, std::vector<std::byte>& response) {
   if (state == LoginState::established || state == LoginState::failed) return state;
   if (pdu.opcode() != wire::Opcode::login_request) {
     if (!first) return state = LoginState::failed;  // 3.2.3-05: not a word
-    return reject({LoginStatus::invalid_during_login, "a PDU that is no Login Request"}, response);
+    return reject({.status = LoginStatus::invalid_during_login,
+                   .reason = fmt::format("opcode {:#04x} is no Login Request (RFC 3720 3.2.3)",
+                                         static_cast<unsigned>(pdu.opcode()))},
+                  response);
   }
   const auto& request = pdu.as<LoginRequestBhs>();
   if (state == LoginState::awaiting_admission)
-    return reject({LoginStatus::initiator_error, "a request before the last was answered"},
-                  response);
+    return reject({.reason = "a request before the last was answered"}, response);
   auto taken = take_header(request);
   if (taken) taken = take_data(request, wire::as_text(pdu.data));
   if (!taken) return reject(taken.error(), response);
@@ -121,8 +125,8 @@ LoginStep LoginExchange::Impl::take_header(const LoginRequestBhs& request) {
     return refusal(LoginStatus::initiator_error, "a Login Request has no AHS");
   if (auto good = check_stages(request); !good) return good;
   if (++exchanges > kMaxExchanges)
-    return refusal(LoginStatus::initiator_error,
-                   fmt::format("no end after {} requests", kMaxExchanges));
+    return refusal(LoginLimit::exchanges,
+                   fmt::format("no end after {} requests (RFC 3720 5.2)", kMaxExchanges));
   if (exchanges == 1) {
     stage = request.current_stage();
     return {};
@@ -160,8 +164,8 @@ LoginStep LoginExchange::Impl::take_data(const LoginRequestBhs& request, std::st
     return refusal(LoginStatus::initiator_error, "text in answer to a C bit");
   }
   if (incoming.size() + data.size() > kMaxTextBytes)
-    return refusal(LoginStatus::initiator_error,
-                   fmt::format("login text longer than {} bytes", kMaxTextBytes));
+    return refusal(LoginLimit::text_bytes,
+                   fmt::format("login text longer than {} bytes (RFC 3720 5.1)", kMaxTextBytes));
   incoming.append(data);
   if (request.continues()) return {};
   const std::string text = std::exchange(incoming, {});
@@ -170,15 +174,21 @@ LoginStep LoginExchange::Impl::take_data(const LoginRequestBhs& request, std::st
 
 LoginStep LoginExchange::Impl::take_text(std::string_view text) {
   const auto pairs = wire::parse_text(text);
-  if (!pairs)
-    return refusal(LoginStatus::initiator_error,
+  if (!pairs) {
+    const bool too_many = pairs.error().kind == wire::TextError::Kind::too_many_pairs;
+    return refusal(too_many ? LoginLimit::keys : LoginLimit::none,
                    fmt::format("{} (at byte {})", wire::to_string(pairs.error().kind),
                                pairs.error().offset_bytes));
+  }
   std::vector<ReceivedKey> keys;
   keys.reserve(pairs->size());
   for (const wire::KeyValue& pair : *pairs) {
     keys.push_back({find_key(pair.key), pair.key, pair.value});
-    if (!ledger.note(keys.back().rule, pair.key))  // 5.3-12, 5.3-13
+    const auto noted = ledger.note(keys.back().rule, pair.key);
+    if (noted == KeyLedger::Verdict::too_many_unknown)
+      return refusal(LoginLimit::keys,
+                     fmt::format("more than {} keys that are not known", KeyLedger::kUnknownKeys));
+    if (noted == KeyLedger::Verdict::repeated)  // 5.3-12, 5.3-13
       return refusal(LoginStatus::initiator_error,
                      fmt::format("{} came more than once", printable(pair.key)));
     if (auto good = check_key(keys.back()); !good) return good;
@@ -234,9 +244,10 @@ LoginStep LoginExchange::Impl::check_key(const ReceivedKey& key) const {
   const bool here =
       rule.any_stage || (rule.type == KeyType::security) == (stage == Stage::security);
   if (!here) return broken("is not allowed in this stage");  // 5.3, 11-01
-  if (rule.type != KeyType::declared_text) return {};
-  if (key.value.size() > kMaxDeclaredBytes) return broken("is longer than 255 bytes");
-  if (identified && rule.key != Key::initiator_alias)  // 5.3-01, 5.3-03
+  const bool is_text = rule.type == KeyType::declared_text;
+  if ((is_text || rule.key == Key::chap_n) && key.value.size() > kMaxDeclaredBytes)
+    return broken("is longer than 255 bytes");    // 5.1
+  if (is_text && identified && !rule.once_begun)  // 5.3-01, 5.3-03
     return broken("belongs to the first request");
   return {};
 }
@@ -245,6 +256,9 @@ LoginStep LoginExchange::Impl::check_key(const ReceivedKey& key) const {
 LoginStep LoginExchange::Impl::take_keys(const std::vector<ReceivedKey>& keys) {
   std::vector<ReceivedKey> security_keys, operational_keys;
   for (const ReceivedKey& key : keys) {
+    if (key.rule != nullptr && key.rule->key == Key::node_architecture)  // RFC 4850 3: log only
+      context.log.info("initiator architecture initiator={} peer={} value=\"{}\"",
+                       identity.initiator_name, context.remote, printable(key.value));
     if (key.rule != nullptr && key.rule->type == KeyType::declared_text) continue;
     const bool for_security = key.rule != nullptr && key.rule->type == KeyType::security;
     (for_security ? security_keys : operational_keys).push_back(key);
@@ -308,7 +322,7 @@ LoginState LoginExchange::Impl::respond(const LoginRequestBhs& request,
   const std::optional<Stage> next = choose_next_stage(request);
   if (next == Stage::full_feature) {
     if (auto finished = negotiation->finish(); !finished)
-      return reject({LoginStatus::initiator_error, finished.error().message}, response);
+      return reject({.reason = finished.error().message}, response);
     identity.authenticated = security->authenticated();
     return state = LoginState::awaiting_admission;
   }
@@ -337,10 +351,13 @@ void LoginExchange::Impl::send(std::uint8_t flags, std::string_view text,
 }
 
 LoginState LoginExchange::Impl::reject(const Refusal& refused, std::vector<std::byte>& response) {
-  context.log.warning("login refused initiator={} peer={} target={} status={:04x} reason=\"{}\"",
-                      identity.initiator_name.empty() ? "-" : identity.initiator_name,
-                      context.remote, identity.target == nullptr ? "-" : identity.target->name,
-                      refused.status, refused.reason);
+  context.log.warning(
+      "login refused initiator={} peer={} target={} request={} status={:04x} reason=\"{}\"",
+      identity.initiator_name.empty() ? "-" : identity.initiator_name, context.remote,
+      identity.target == nullptr ? "-" : identity.target->name, exchanges, refused.status,
+      refused.reason);
+  refusal_status = refused.status;
+  limit_hit = refused.limit;
   // Of the answers collected only AuthMethod=Reject says something to an initiator that is refused.
   const std::string_view text = outgoing.ends_with(kAuthMethodReject) ? kAuthMethodReject : "";
   send(0, text, response, refused.status);
@@ -371,7 +388,7 @@ LoginState LoginExchange::refuse(std::uint16_t status, std::vector<std::byte>& r
   const bool open = login.state == LoginState::awaiting_admission ||
                     (login.state == LoginState::exchanging && login.first);
   if (!open) return login.state = LoginState::failed;
-  return login.reject({status, std::string(reason)}, response);
+  return login.reject({.status = status, .reason = std::string(reason)}, response);
 }
 
 const LoginIdentity& LoginExchange::identity() const { return impl_->identity; }
@@ -379,6 +396,8 @@ const NegotiatedParameters& LoginExchange::parameters() const {
   static const NegotiatedParameters defaults;
   return impl_->negotiation ? impl_->negotiation->parameters() : defaults;
 }
+std::uint16_t LoginExchange::refusal_status() const { return impl_->refusal_status; }
+LoginLimit LoginExchange::limit_hit() const { return impl_->limit_hit; }
 std::uint32_t LoginExchange::next_stat_sn() const { return impl_->stat_sn; }
 std::uint32_t LoginExchange::exp_cmd_sn() const { return impl_->exp_cmd_sn; }
 

@@ -13,6 +13,7 @@
 
 #include "target/base/log.h"
 #include "target/base/time.h"
+#include "target/session/login_status.h"
 #include "target/session/nouns.h"
 #include "target/wire/pdu.h"
 
@@ -91,9 +92,9 @@ enum class LoginState : std::uint8_t {
 /// final Login Response promises. 1..1024.
 std::uint32_t command_window_depth(const LoginIdentity& identity);
 
-/// Limits: 16 KiB of text in one logical text, 8 KiB in one response, 512 requests, 128 keys. The
-/// time for the whole is the caller's to limit (login_timeout_s). Nothing grows with the number of
-/// exchanges.
+/// Limits: 512 requests, 16 KiB of text in one logical text, 8 KiB in one response, 128 pairs in
+/// one text and 128 keys that we do not know in the whole login. Past one of them the login ends
+/// with Initiator Error. The time for the whole is the caller's to limit (login_timeout_s).
 class LoginExchange {
  public:
   explicit LoginExchange(LoginContext context);
@@ -116,6 +117,9 @@ class LoginExchange {
   /// Final once awaiting_admission is reached. A login that joins a session (TSIH not 0) has that
   /// session's values of the session-wide keys, and digests and data segment lengths of its own.
   const NegotiatedParameters& parameters() const;
+  /// Of the response that ended the login; success while there is none.
+  std::uint16_t refusal_status() const;
+  LoginLimit limit_hit() const;        ///< what it ran into, when that is why it ended
   std::uint32_t next_stat_sn() const;  ///< StatSN of the first full feature phase response
   std::uint32_t exp_cmd_sn() const;    ///< ExpCmdSN that the session starts with
 

@@ -22,6 +22,11 @@ std::unexpected<RejectReason> reject(RejectReason reason) { return std::unexpect
 
 }  // namespace
 
+std::string_view TextContext::target_alias() const {
+  const PortalGroup* group = identity.portal_group;
+  return group != nullptr ? std::string_view(group->offered.target_alias) : std::string_view();
+}
+
 TextExchange::TextExchange(TextContext context, NegotiatedParameters& parameters)
     : context_(std::move(context)), parameters_(parameters) {}
 
@@ -77,7 +82,11 @@ TextExchange::Outcome TextExchange::take_text(std::string_view text) {
   if (!pairs) return reject(RejectReason::protocol_error);
   for (const wire::KeyValue& pair : *pairs) {
     const KeyRule* rule = find_key(pair.key);
-    if (!ledger_.note(rule, pair.key)) return reject(RejectReason::protocol_error);  // 5.4-07
+    const auto noted = ledger_.note(rule, pair.key);
+    if (noted == KeyLedger::Verdict::too_many_unknown)
+      return reject(RejectReason::long_operation_reject);
+    if (noted == KeyLedger::Verdict::repeated)
+      return reject(RejectReason::protocol_error);  // 5.4-07
     // Appendix D: SendTargets comes alone. 12.21: and nothing else in a discovery session.
     const bool lists_targets = rule != nullptr && rule->key == Key::send_targets;
     const bool alone = pairs->size() == 1;
@@ -111,7 +120,9 @@ TextExchange::Outcome TextExchange::take_key(const KeyRule* rule, std::string_vi
                         fmt::format("{}", parameters_.target_max_recv_data_segment_length_bytes));
       return {};
     }
-    case Key::initiator_alias:
+    case Key::initiator_alias:  // declared in turn, so that the answer is not empty (5.2-04)
+      if (!context_.target_alias().empty())
+        wire::append_text(outgoing_, "TargetAlias", context_.target_alias());
       return {};
     default:
       return reject(RejectReason::protocol_error);  // LO, IO or not an initiator's to send

@@ -22,10 +22,15 @@ struct TextContext {
   const LoginIdentity& identity;
   std::string local_address;  ///< the portal that took the connection, without brackets
   std::uint16_t local_port = 3260;
+
+  /// TargetAlias of a normal session's portal group (12.6); empty: none.
+  std::string_view target_alias() const;
 };
 
 /// The text negotiation of one connection: an initiator has at most one at a time (10.10-01). What
-/// it may make us hold: 16 KiB of request text and an answer that grows with the inventory only.
+/// it may make us hold: 16 KiB of request text, the names of 128 keys that we do not know, and an
+/// answer that grows with the inventory only. Past that, Reject with "long operation"; past 512
+/// requests, with "negotiation reset".
 class TextExchange {
  public:
   /// Writes negotiated values to `parameters` when a negotiation has come to its end (5.4), never

@@ -19,7 +19,10 @@ const NegotiatedParameters* Registry::find(const PortalGroup& group,
 
 Session* Registry::create(const LoginIdentity& identity, const NegotiatedParameters& parameters,
                           std::uint32_t first_cmd_sn) {
-  if (sessions_.size() >= service_.limits().max_sessions) return nullptr;
+  if (sessions_.size() >= service_.limits().max_sessions) {
+    ++service_.counters().limit_sessions;
+    return nullptr;
+  }
   sessions_.push_back(std::make_unique<Session>(service_, ++last_id_, free_tsih(), identity,
                                                 parameters, first_cmd_sn));
   return sessions_.back().get();

@@ -78,9 +78,13 @@ void Service::refresh_capacities() {
 std::unique_ptr<Connection> Service::accept(Endpoints endpoints) {
   const char* limit = nullptr;
   if (shutting_down_) limit = "shutting down";
-  if (connections_.size() >= limits_.max_connections) limit = "max_connections reached";
-  if (logins_in_progress_ >= limits_.max_logins_in_progress)
+  if (connections_.size() >= limits_.max_connections) {
+    limit = "max_connections reached";
+    ++counters_.limit_connections;
+  } else if (logins_in_progress_ >= limits_.max_logins_in_progress) {
     limit = "max_logins_in_progress reached";
+    ++counters_.limit_logins_in_progress;
+  }
   if (limit) {
     if (counters_.connections_refused++ == 0 || !limit_logged_)
       log_.warning("connection refused peer={} reason=\"{}\"", endpoints.remote(), limit);

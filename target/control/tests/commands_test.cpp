@@ -50,8 +50,12 @@ BOOST_AUTO_TEST_CASE(resize_does_and_says_so) {
 // Red when stats leaves a counter out (the table itself is checked as it compiles).
 BOOST_AUTO_TEST_CASE(stats_shows_the_counters) {
   service.counters().guard_refused = 3;
+  service.counters().login_failed(0x0203, tsihd::session::LoginLimit::text_bytes);
   json answer = ask(*this, {{"command", "stats"}});
   BOOST_TEST(answer.at("counters").at("guard_refused") == 3);
+  BOOST_TEST(answer["counters"].at("logins_failed") == 1);
+  BOOST_TEST(answer["counters"].at("logins_refused_0203_not_found") == 1);
+  BOOST_TEST(answer["counters"].at("limit_login_text") == 1);
   BOOST_TEST(answer["counters"].size() * sizeof(std::uint64_t) == sizeof(tsihd::session::Counters));
 }
 

@@ -173,6 +173,7 @@ BOOST_AUTO_TEST_CASE(a_login_takes_its_time) {
     BOOST_TEST(refused.closed);
   }
   BOOST_TEST(world.service->counters().connections_refused == 1u);
+  BOOST_TEST(world.service->counters().limit_logins_in_progress == 1u);
   world.pass(seconds(5));
   BOOST_TEST(slow.closed);
   BOOST_TEST(world.service->counters().logins_timed_out == 1u);
@@ -193,6 +194,13 @@ BOOST_AUTO_TEST_CASE(limits_of_the_process) {
   other.name += ":two";
   two.ask_login(other);
   BOOST_TEST(two.status() == 0x0302);
+  const Counters& counters = world.service->counters();
+  BOOST_TEST(counters.limit_connections == 1u);
+  BOOST_TEST(counters.limit_sessions == 1u);
+  BOOST_TEST(counters.logins_failed == 1u);
+  BOOST_TEST(counters.logins_refused.back() == 1u);  // 0302h is the last of 10.13.5
+  BOOST_TEST(world.lines_with("connection refused peer=192.0.2.1:40000") == 1u);
+  BOOST_TEST(world.lines_with("request=1 status=0302") == 1u);
 }
 
 // Red when a peer that does not read makes us queue without end, or is kept for ever.

@@ -281,6 +281,9 @@ BOOST_AUTO_TEST_CASE(none_where_chap_is_demanded) {
   BOOST_TEST(choose("KRB5,SPKM1,SRP").status() == LoginStatus::authentication_failure);
   begin();
   BOOST_TEST((choose("None,KRB5,CHAP").value("AuthMethod") == "CHAP"));
+  begin();
+  BOOST_TEST(
+      (choose("Z-com.example.auth,Z#Registered,CHAP").value("AuthMethod") == "CHAP"));  // 11.1
 }
 
 // 5.3.1: the security stage cannot be skipped then.

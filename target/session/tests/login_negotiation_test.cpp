@@ -17,6 +17,7 @@ BOOST_AUTO_TEST_CASE(each_key_by_its_rule) {
       {"HeaderDigest=None,CRC32C", "None"},
       {"HeaderDigest=Y-com.example.sum,CRC32C", "CRC32C"},  // R3720-5.2.1-03
       {"HeaderDigest=Y-com.example.sum", "Reject"},
+      {"DataDigest=Y#Registered,None", "None"},  // 12.1: extensions, private and registered
       {"DataDigest=CRC32C", "CRC32C"},
       {"DataDigest=None", "None"},
       {"DataDigest=", "Reject"},
@@ -108,9 +109,29 @@ BOOST_AUTO_TEST_CASE(every_key_is_understood) {
                                 "CHAP_I",
                                 "CHAP_C",
                                 "CHAP_N",
-                                "CHAP_R"})
+                                "CHAP_R",
+                                "X#NodeArchitecture"})
     BOOST_TEST((find_key(name) != nullptr), name);
   for (const KeyRule& rule : key_rules()) BOOST_TEST(static_cast<unsigned>(rule.key) < 64u);
+}
+
+// RFC 4850: declared by the leading login, in the operational stage, once; logged, never answered.
+BOOST_AUTO_TEST_CASE(node_architecture) {
+  Reply reply = log_in({"X#NodeArchitecture=ExampleOS/v1,Initiator/1.05a\x1b[2J"});
+  BOOST_TEST(reply.status() == 0);
+  BOOST_TEST(!reply.value("X#NodeArchitecture"));
+  BOOST_TEST(log.find("value=\"ExampleOS/v1,Initiator/1.05a?[2J\"") != std::string::npos);
+  begin();
+  request(Stage::operational, std::nullopt, names());
+  reply = request(Stage::operational, Stage::full_feature, {"X#NodeArchitecture=a"});
+  BOOST_TEST((reply.state == LoginState::awaiting_admission));
+  begin();
+  request(Stage::operational, std::nullopt, names() + text_of({"X#NodeArchitecture=a"}));
+  reply = request(Stage::operational, Stage::full_feature, {"X#NodeArchitecture=b"});
+  BOOST_TEST(reply.status() == LoginStatus::initiator_error);
+  begin();
+  reply = request(Stage::security, Stage::operational, names() + text_of({"X#NodeArchitecture=a"}));
+  BOOST_TEST(reply.status() == LoginStatus::initiator_error);
 }
 
 // What holds in the session is what was answered; with nothing proposed, the RFC's defaults.

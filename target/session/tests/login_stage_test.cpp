@@ -200,33 +200,6 @@ BOOST_AUTO_TEST_CASE(one_byte_a_request) {
       (request(Stage::operational, Stage::full_feature).state == LoginState::awaiting_admission));
 }
 
-// R3720-5.2-16. Red when a peer can hold a login open with requests without end.
-BOOST_AUTO_TEST_CASE(endless_exchanges) {
-  const auto exchanges_until_refused = [&](auto send) {
-    for (int i = 1; i < 5000; ++i)
-      if (const Reply reply = send(); reply.status() != 0) return i;
-    return 5000;
-  };
-  BOOST_TEST(exchanges_until_refused([&] { return part(Stage::operational, ""); }) == 513);
-  begin();
-  request(Stage::operational, std::nullopt, names());
-  BOOST_TEST(exchanges_until_refused([&] { return request(Stage::operational, std::nullopt); }) ==
-             512);
-}
-
-// R3720-5.1-04: 8192 bytes are taken; 16 KiB is the limit.
-BOOST_AUTO_TEST_CASE(long_texts) {
-  const std::string filler =
-      "X-com.example.filler=" + std::string(7900, 'v') + std::string(1, '\0');
-  part(Stage::operational, names());
-  Reply reply = request(Stage::operational, Stage::full_feature, filler);
-  BOOST_TEST((reply.state == LoginState::awaiting_admission));
-  begin();
-  part(Stage::operational, filler);
-  BOOST_TEST(part(Stage::operational, filler).status() == 0);
-  BOOST_TEST(part(Stage::operational, filler).status() == LoginStatus::initiator_error);
-}
-
 // R3720-10.13.7-01, R3720-5.2-03: an answer longer than 8192 bytes goes out in parts.
 BOOST_AUTO_TEST_CASE(long_answers) {
   std::string text = names();

@@ -225,6 +225,13 @@ BOOST_AUTO_TEST_CASE(unknown_keys) {
              "X-com.example.key=NotUnderstood\0"s);
 }
 
+// 12.6, 12.7: an alias declared anew is answered with ours, so that the answer is not empty.
+BOOST_AUTO_TEST_CASE(aliases) {
+  log_in_to(0);
+  group(0).offered.target_alias = "the disk";
+  BOOST_TEST(ask("InitiatorAlias=host\0"s) == "TargetAlias=the disk\0"s);
+}
+
 // R3720-5.2-02: parts of a request, split at every byte.
 BOOST_AUTO_TEST_CASE(request_in_parts) {
   discover();
@@ -256,6 +263,14 @@ BOOST_AUTO_TEST_CASE(limits) {
   };
   BOOST_TEST(requests_until_refused("") == 513);
   BOOST_TEST(requests_until_refused(std::string(4096, 'x')) == 5);
+  request.flags = 0;
+  request.target_transfer_tag = wire::kReservedTag;
+  for (std::size_t i = 0; i < KeyLedger::kUnknownKeys; ++i) {
+    BOOST_REQUIRE(send(fmt::format("X-com.example.key{}=1", i) + "\0"s).has_value());
+    request.target_transfer_tag = response.target_transfer_tag;
+  }
+  BOOST_TEST((send("X-com.example.one.more=1\0"s) ==
+              std::unexpected(RejectReason::long_operation_reject)));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
