@@ -68,7 +68,7 @@ void target_alias(const Value& value, ParameterPlan& plan) {
 
 constexpr std::int64_t kMaxLength = 0xffffff;  // RFC 3720 12.12 to 12.14: 2**24-1
 
-constexpr std::array<Honoured<ParameterPlan>, 12> kHonoured{{
+constexpr std::array<Honoured<ParameterPlan>, 16> kHonoured{{
     {"AuthMethod", "CHAP, None or both", auth_method},
     {"HeaderDigest", "CRC32C, None or both", header_digest},
     {"DataDigest", "CRC32C, None or both", data_digest},
@@ -87,17 +87,21 @@ constexpr std::array<Honoured<ParameterPlan>, 12> kHonoured{{
     {"DefaultTime2Retain", "seconds", number<&OfferedParameters::default_time2retain_s, 0, 3600>},
     {"MaxOutstandingR2T", "R2Ts of one command under way at once",
      number<&OfferedParameters::max_outstanding_r2t, 1, 65535>},
+    {"MaxConnections", "connections of one session",
+     number<&OfferedParameters::max_connections, 1, 65535>},
+    {"ErrorRecoveryLevel", "0 session recovery, 1 digest failures too, 2 connections too",
+     number<&OfferedParameters::error_recovery_level, 0, 2>},
+    {"DataPDUInOrder", "No lets the initiator send the data PDUs of a sequence in any order",
+     yes_or_no<&OfferedParameters::data_pdu_in_order>},
+    {"DataSequenceInOrder", "No lets sequences of data come in any order",
+     yes_or_no<&OfferedParameters::data_sequence_in_order>},
     {"TargetAlias", "a name for people", target_alias},
 }};
 
 constexpr std::string_view kNoMarkers = "markers (RFC 3720 appendix A) are not offered";
-constexpr std::array<Inert, 9> kInert{{
+constexpr std::array<Inert, 5> kInert{{
     {"MaxRecvDataSegmentLength", "*",
      "LIO declares MaxXmitDataSegmentLength to initiators and never this, and so do we"},
-    {"MaxConnections", "1", "a session has one connection"},
-    {"ErrorRecoveryLevel", "0", "error recovery level 0 is the only one served"},
-    {"DataPDUInOrder", "Yes", "data PDUs are taken in order only"},
-    {"DataSequenceInOrder", "Yes", "data sequences are taken in order only"},
     {"IFMarker", "No", kNoMarkers},
     {"OFMarker", "No", kNoMarkers},
     {"IFMarkInt", "Reject|2048|2048~65535", kNoMarkers},

@@ -162,6 +162,11 @@ Result<Plan> serve_plan(const ServeOptions& options) {
   if (!portal) return fail(fmt::format("--portal: {}", portal.error().message));
   group.portals.push_back(*portal);
   group.luns.push_back({0, 0});
+  // Whoever serves a disk by hand tries things out: all that can be negotiated is on offer.
+  constexpr std::uint32_t kConnections = 8, kConnectionRecovery = 2;
+  group.offered.max_connections = kConnections;
+  group.offered.error_recovery_level = kConnectionRecovery;
+  group.offered.initial_r2t = false;
   group.attributes.generate_node_acls = true;
   group.attributes.demo_mode_write_protect = options.read_only;
   auto set = set_all(options.attributes, "--attribute", set_group_attributes, group);

@@ -226,6 +226,11 @@ void DeviceServer::clear_task_set(const Nexus& nexus) {
   abort_where([](const Command&) { return true; });
 }
 
+void DeviceServer::note_commands_cleared(const Nexus& nexus) {
+  if (NexusState* state = find(nexus))
+    state->attentions.establish(UnitAttention::commands_cleared_by_transport);
+}
+
 void DeviceServer::abort_and_wait(Task& task, std::vector<PortIdentity> ports) {
   const Command* self = task.command;
   quiet_waits_.push_back({&task, ports});

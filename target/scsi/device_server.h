@@ -45,6 +45,7 @@ class DeviceServer {
   void abort_task_set(const Nexus& nexus);
   void clear_task_set(const Nexus& nexus);
   void reset();
+  void note_commands_cleared(const Nexus& nexus);
   Result<bool> refresh_capacity();
   Result<void> resize(std::uint64_t size_bytes);
 

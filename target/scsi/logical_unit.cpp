@@ -21,6 +21,7 @@ void LogicalUnit::abort(Command& command) { server_->abort(command); }
 void LogicalUnit::abort_task_set(Nexus& nexus) { server_->abort_task_set(nexus); }
 void LogicalUnit::clear_task_set(Nexus& nexus) { server_->clear_task_set(nexus); }
 void LogicalUnit::reset() { server_->reset(); }
+void LogicalUnit::note_commands_cleared(Nexus& nexus) { server_->note_commands_cleared(nexus); }
 Result<bool> LogicalUnit::refresh_capacity() { return server_->refresh_capacity(); }
 Result<void> LogicalUnit::resize(std::uint64_t size_bytes) { return server_->resize(size_bytes); }
 

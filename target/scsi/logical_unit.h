@@ -52,6 +52,9 @@ class LogicalUnit {
   void abort_task_set(Nexus& nexus);  ///< ABORT TASK SET
   void clear_task_set(Nexus& nexus);  ///< CLEAR TASK SET, with 2F/00 for the others
   void reset();                       ///< LOGICAL UNIT RESET, with 29/03 for all
+  /// Commands of this nexus ended with a connection, not by its word: 47/7F is kept for it
+  /// (RFC 3720 6.5).
+  void note_commands_cleared(Nexus& nexus);
 
   /// Looks whether the backing grew or shrank; if so every nexus gets CAPACITY DATA HAS CHANGED
   /// (2A/09). True when it changed. Called about once a second and by `tsihctl resize`.

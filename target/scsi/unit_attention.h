@@ -11,15 +11,16 @@ namespace tsihd::scsi {
 
 /// In the order in which they are reported: what tells of a reset comes first.
 enum class UnitAttention : std::uint8_t {
-  power_on,                 ///< 29/00 POWER ON, RESET, OR BUS DEVICE RESET OCCURRED
-  unit_reset,               ///< 29/03 BUS DEVICE RESET FUNCTION OCCURRED
-  commands_cleared,         ///< 2F/00 COMMANDS CLEARED BY ANOTHER INITIATOR
-  reservations_preempted,   ///< 2A/03
-  reservations_released,    ///< 2A/04
-  registrations_preempted,  ///< 2A/05
-  mode_parameters_changed,  ///< 2A/01
-  capacity_changed,         ///< 2A/09 CAPACITY DATA HAS CHANGED
-  reported_luns_changed,    ///< 3F/0E REPORTED LUNS DATA HAS CHANGED
+  power_on,                       ///< 29/00 POWER ON, RESET, OR BUS DEVICE RESET OCCURRED
+  unit_reset,                     ///< 29/03 BUS DEVICE RESET FUNCTION OCCURRED
+  commands_cleared,               ///< 2F/00 COMMANDS CLEARED BY ANOTHER INITIATOR
+  commands_cleared_by_transport,  ///< 47/7F SOME COMMANDS CLEARED BY ISCSI PROTOCOL EVENT
+  reservations_preempted,         ///< 2A/03
+  reservations_released,          ///< 2A/04
+  registrations_preempted,        ///< 2A/05
+  mode_parameters_changed,        ///< 2A/01
+  capacity_changed,               ///< 2A/09 CAPACITY DATA HAS CHANGED
+  reported_luns_changed,          ///< 3F/0E REPORTED LUNS DATA HAS CHANGED
   kCount,
 };
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "target/session/task.h"
@@ -21,8 +22,9 @@ struct HeldRequest {
   };
   Kind kind = Kind::none;
   Task* task = nullptr;
-  std::vector<std::byte> header;
-  std::vector<std::byte> data;
+  Connection* connection = nullptr;  ///< pdu: where it came
+  std::vector<std::byte> header{};
+  std::vector<std::byte> data{};
 };
 
 /// MaxCmdSN - ExpCmdSN + 1 is the queue depth less the commands that have no status yet, so
@@ -52,6 +54,21 @@ class CommandWindow {
   void forget(const Task& task);
   bool holds_any() const { return held_count_ > 0; }
   void drop_held();
+  /// The connection is logged out: what it brought and what has not had its turn was never received
+  /// (10.14). Calls release(task) for each command among it.
+  template <class Release>
+  void discard(const Connection& connection, Release release) {
+    for (HeldRequest& slot : held_) {
+      const bool of_it =
+          slot.kind == HeldRequest::Kind::task
+              ? slot.task->connection == &connection
+              : slot.kind == HeldRequest::Kind::pdu && slot.connection == &connection;
+      if (!of_it) continue;
+      const HeldRequest dropped = std::exchange(slot, HeldRequest{});
+      --held_count_;
+      if (dropped.task) release(*dropped.task);
+    }
+  }
 
   /// A command takes a place until its status is on its way.
   void begin() { ++active_; }

@@ -68,8 +68,8 @@ void Connection::process() {
         return;
       case wire::PduReader::Event::data_segment_too_long:
         ++service_.counters().protocol_errors;
-        drop(fmt::format("a data segment of {} bytes, above MaxRecvDataSegmentLength",
-                         static_cast<std::uint32_t>(pdu.bhs().data_segment_bytes)));
+        drop_session(fmt::format("a data segment of {} bytes, above MaxRecvDataSegmentLength",
+                                 static_cast<std::uint32_t>(pdu.bhs().data_segment_bytes)));
         return;
     }
   }
@@ -79,7 +79,7 @@ void Connection::on_pdu(const wire::Pdu& pdu) {
   ++service_.counters().pdus_received;
   last_received_ = service_.now();
   ping_deadline_ = Instant::max();
-  if (session_) service_.guard().heard_from(*session_);
+  if (session_) service_.guard().heard_from(*session_, link_);
   switch (state_) {
     case State::login:
       on_login_pdu(pdu);
@@ -97,16 +97,39 @@ void Connection::on_pdu(const wire::Pdu& pdu) {
   }
 }
 
+/// The connection fails: at ErrorRecoveryLevel 2 its commands may be taken up by another, else they
+/// end with it.
 void Connection::drop(std::string_view why) {
   if (state_ == State::closed || state_ == State::closing) return;
   service_.log().warning("connection drop peer={} initiator={} reason=\"{}\"", endpoints_.remote(),
                          session_ ? session_->identity().initiator_name : "-", why);
+  if (session_ && session_->recovers_connections()) {
+    retired(why, Departure::failed);
+    return;
+  }
+  state_ = in_login() ? state_ : State::closing;
+  leave_session(Departure::failed, why);
+  close_output(why);
+}
+
+/// A format error takes all connections of the session with it (6.6).
+void Connection::drop_session(std::string_view why) {
+  Session* const session = session_;
+  if (!session) return drop(why);
+  service_.log().warning("session drop peer={} initiator={} reason=\"{}\"", endpoints_.remote(),
+                         session->identity().initiator_name, why);
+  ++service_.counters().sessions_dropped;
   close_after_output(why);
-  if (session_) session_->end(why);  // ErrorRecoveryLevel 0: the session goes with it
+  session->end(why);
 }
 
 void Connection::close_after_output(std::string_view why) {
-  if (state_ == State::closed || state_ == State::closing) return;
+  if (state_ == State::closed) return;
+  leave_session(Departure::closed, why);
+  close_output(why);
+}
+
+void Connection::close_output(std::string_view why) {
   if (in_login()) {
     service_.guard().withdraw(*this);
     service_.login_ended(*this);
@@ -119,8 +142,40 @@ void Connection::close_after_output(std::string_view why) {
 }
 
 void Connection::session_ended() {
-  if (state_ == State::logging_out) return;  // its response is due when the session has drained
+  if (logout_wait_ == LogoutWait::session)
+    return;  // its response is due when all commands are back
   close_after_output("the session has ended");
+}
+
+void Connection::retired(std::string_view why, Departure how) {
+  leave_session(how, why);
+  disconnected(why);
+  service_.mark_ready(*this);
+}
+
+/// Takes the responses that are not PDUs yet out of the line: those of suspended commands wait for
+/// a new connection, the others are never sent.
+void Connection::leave_session(Departure how, std::string_view why) {
+  if (!session_) return;
+  clear_line(how != Departure::closed && session_->recovers_connections() &&
+             session_->state() == Session::State::active);
+  session_->leave(*this, how, why);
+  session_ = nullptr;
+}
+
+void Connection::clear_line(bool strand_tasks) {
+  while (!line_.empty()) {
+    Pending& pending = *line_.front();
+    line_.pop();
+    if (pending.kind != Pending::Kind::task) continue;
+    auto& task = static_cast<Task&>(pending);
+    if (strand_tasks) {
+      task.stage = Task::Stage::stranded;
+    } else {
+      task.emitted = true;
+      task_sent(task);
+    }
+  }
 }
 
 void Connection::disconnected(std::string_view why) {
@@ -129,27 +184,9 @@ void Connection::disconnected(std::string_view why) {
     service_.guard().withdraw(*this);
     service_.login_ended(*this);
   }
-  const bool expected = state_ == State::closing;
+  leave_session(state_ == State::logging_out ? Departure::closed : Departure::failed, why);
   state_ = State::closed;
-  Session* const session = std::exchange(session_, nullptr);
-  while (!line_.empty()) {
-    Pending& pending = *line_.front();
-    line_.pop();
-    if (pending.kind == Pending::Kind::task) {
-      auto& task = static_cast<Task&>(pending);
-      if (task.pdus_unsent == 0) task.session->release(task);
-    }
-  }
-  output_.clear([](Task& task) {
-    if (task.pdus_unsent == 0) task.session->release(task);
-  });
-  if (!session) return;
-  session->unbind(*this);
-  if (session->state() != Session::State::active || session->lead()) return;
-  if (!session->being_reinstated()) {
-    if (!expected) ++service_.counters().sessions_dropped;
-    session->end(why);
-  }
+  output_.clear([this](Task& task) { task_sent(task); });
 }
 
 std::size_t Connection::gather(std::span<iovec> out) {
@@ -205,8 +242,10 @@ void Connection::tick() {
     ++service_.counters().keepalive_timeouts;
     drop("no answer to a NOP-In");
   } else if (now >= logout_deadline_) {
-    announce_drop(session_ ? session_->parameters().default_time2wait_s : 0);
-    drop("no Logout after it was asked for");
+    announce_lost(cid_, parameters_.default_time2wait_s, 0);
+    service_.log().warning("connection drop peer={} reason=\"no Logout after it was asked for\"",
+                           endpoints_.remote());
+    close_after_output("no Logout after it was asked for");
   } else if (session_ && session_->is_discovery()) {
     drop("a discovery session without requests");
   } else {
@@ -229,22 +268,30 @@ void Connection::ping() {
 
 void Connection::ask_for_logout() {
   if (state_ != State::full_feature || logout_deadline_ != Instant::max()) return;
-  wire::AsyncMessageBhs bhs;
   constexpr std::uint8_t kRequestLogout = 1;
-  bhs.async_event = kRequestLogout;
-  bhs.parameter_3 = static_cast<std::uint16_t>(service_.limits().logout_request_s);
-  send(bhs, true);
+  send_async(kRequestLogout, 0, 0, service_.limits().logout_request_s);
   logout_deadline_ = service_.now() + seconds(service_.limits().logout_request_s);
   service_.note_deadline(logout_deadline_);
 }
 
+void Connection::announce_lost(std::uint16_t cid, std::uint32_t wait_s, std::uint32_t retain_s) {
+  constexpr std::uint8_t kDropConnection = 2;
+  send_async(kDropConnection, cid, wait_s, retain_s);
+}
+
 void Connection::announce_drop(std::uint32_t wait_s) {
+  constexpr std::uint8_t kDropAllConnections = 3;
+  send_async(kDropAllConnections, 0, wait_s, 0);  // nothing of this session is kept
+}
+
+void Connection::send_async(std::uint8_t event, std::uint16_t parameter_1,
+                            std::uint32_t parameter_2, std::uint32_t parameter_3) {
   if (state_ != State::full_feature) return;
   wire::AsyncMessageBhs bhs;
-  constexpr std::uint8_t kDropAllConnections = 3;
-  bhs.async_event = kDropAllConnections;
-  bhs.parameter_2 = static_cast<std::uint16_t>(std::min(wait_s, 0xffffu));
-  bhs.parameter_3 = 0;  // nothing is retained: ErrorRecoveryLevel 0
+  bhs.async_event = event;
+  bhs.parameter_1 = parameter_1;
+  bhs.parameter_2 = static_cast<std::uint16_t>(std::min(parameter_2, 0xffffu));
+  bhs.parameter_3 = static_cast<std::uint16_t>(std::min(parameter_3, 0xffffu));
   send(bhs, true);
 }
 

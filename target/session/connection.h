@@ -32,6 +32,15 @@
 namespace tsihd::session {
 
 class Session;
+enum class Departure : std::uint8_t;
+
+/// Response of a Logout Response (10.15.1).
+enum class LogoutResponse : std::uint8_t {
+  success = 0,
+  cid_not_found = 1,
+  recovery_not_supported = 2,
+  cleanup_failed = 3,
+};
 
 /// Limits that a peer meets here: PDUs queued to it (Limits::output_pdus; then wants_input() is
 /// false), time for its login, time without any reading of what we send, silence (keepalive).
@@ -70,6 +79,11 @@ class Connection {
   Instant last_received() const { return last_received_; }
   bool in_login() const { return state_ == State::login || state_ == State::admission; }
   bool in_full_feature_phase() const { return state_ == State::full_feature; }
+  std::uint16_t cid() const { return cid_; }
+  /// What the session tells its connections apart by; see Session::bind().
+  std::uint32_t link() const { return link_; }
+  bool has_parted() const { return parted_; }
+  void mark_parted() { parted_ = true; }
   const LoginIdentity& identity() const { return login_->identity(); }
   const NegotiatedParameters& negotiated() const { return login_->parameters(); }
   std::uint32_t first_cmd_sn() const { return login_->exp_cmd_sn(); }
@@ -79,7 +93,8 @@ class Connection {
   void refuse(std::uint16_t status);
 
   void respond(Pending& pending);
-  void deliver_held();
+  /// A request that had to wait for its turn in the order of commands.
+  void execute_held(const wire::Pdu& pdu) { execute(pdu, false); }
   /// Sends R2Ts for what is missing up to `goal_bytes`, as many as may be out at once.
   void solicit(Task& task, std::uint32_t goal_bytes);
   void discard_rest(Task& task);
@@ -93,10 +108,14 @@ class Connection {
   void ask_for_logout();
   /// Async Message 3: all connections of the session will be dropped, come back after `wait_s`.
   void announce_drop(std::uint32_t wait_s);
+  /// Async Message 2: another connection of the session, or this one, is dropped.
+  void announce_lost(std::uint16_t cid, std::uint32_t wait_s, std::uint32_t retain_s);
   /// The session is over: what is queued goes out, then the socket is closed.
   void session_ended();
-  /// The session's last command is back: a Logout that waited for it is answered.
-  void session_drained();
+  /// Another connection has taken its place, or has logged it out: it leaves without a word.
+  void retired(std::string_view why, Departure how);
+  /// A command is back from the disks: a Logout that waited for it is answered.
+  void command_came_back();
   /// Closes once what is queued has gone out, at the latest after a few seconds.
   void close_after_output(std::string_view why);
 
@@ -111,7 +130,7 @@ class Connection {
     login,      ///< the login phase
     admission,  ///< the guard decides
     full_feature,
-    logging_out,  ///< the Logout Response waits for the session's commands
+    logging_out,  ///< its Logout Response is due; nothing else is taken
     closing,      ///< only output goes on
     closed
   };
@@ -120,6 +139,12 @@ class Connection {
   void process();
   void on_pdu(const wire::Pdu& pdu);
   void drop(std::string_view why);
+  void drop_session(std::string_view why);
+  void leave_session(Departure how, std::string_view why);
+  void clear_line(bool strand_tasks);
+  void close_output(std::string_view why);
+  void send_async(std::uint8_t event, std::uint16_t parameter_1, std::uint32_t parameter_2,
+                  std::uint32_t parameter_3);
   void ready_to_send();
   std::uint32_t exp_cmd_sn() const;
   std::uint32_t max_cmd_sn() const;
@@ -146,9 +171,13 @@ class Connection {
   void execute(const wire::Pdu& pdu, bool advance);
   void on_nop_out(const wire::Pdu& pdu);
   void on_text(const wire::Pdu& pdu, bool advance);
-  void on_logout(const wire::Pdu& pdu, bool advance);
-  void emit_logout_response(std::uint8_t response);
   void reject(const wire::Pdu& pdu, wire::RejectReason reason);
+
+  // connection_logout.cpp
+  void on_logout(const wire::Pdu& pdu, bool advance);
+  void log_out_this(std::uint8_t reason);
+  void log_out_other(std::uint8_t reason, std::uint16_t cid);
+  void emit_logout_response(LogoutResponse response);
 
   // connection_command.cpp
   void on_scsi_command(const wire::Pdu& pdu);
@@ -190,8 +219,18 @@ class Connection {
   std::uint32_t next_ping_tag_ = 1;
   std::uint32_t max_data_in_bytes_ = 8192;  ///< of one Data-In PDU
 
+  NegotiatedParameters parameters_;  ///< the session's, and this connection's own
+  std::uint16_t cid_ = 0;
+  std::uint32_t link_ = 0;
+  bool parted_ = false;  ///< its commands have ended or are suspended
+
+  /// What the answer to a Logout waits for.
+  enum class LogoutWait : std::uint8_t { none, session, connection };
   Pending logout_{Pending::Kind::logout};
+  LogoutWait logout_wait_ = LogoutWait::none;
+  std::uint32_t logout_link_ = 0;  ///< of the connection that it names
   std::uint32_t logout_tag_ = 0;
+  bool logout_for_recovery_ = false;
   std::string close_reason_;
 
   Instant last_received_;

@@ -85,7 +85,7 @@ void Connection::on_scsi_command(const wire::Pdu& pdu) {
   }
   take_unsolicited(*task, pdu);
   if (verdict == CommandWindow::Verdict::hold) {
-    window.hold(bhs.cmd_sn, {HeldRequest::Kind::task, task, {}, {}});
+    window.hold(bhs.cmd_sn, {.kind = HeldRequest::Kind::task, .task = task});
     return;
   }
   if (!immediate) window.advance();
@@ -115,13 +115,12 @@ bool Connection::fill_command(Task& task, const wire::Pdu& pdu) {
 /// not negotiated ends the task with the condition that 10.4.7.2 has for it.
 void Connection::take_unsolicited(Task& task, const wire::Pdu& pdu) {
   if (!task.write) return;
-  const NegotiatedParameters& parameters = session_->parameters();
   task.unsolicited_limit_bytes =
-      std::min(parameters.first_burst_length_bytes, task.expected_data_out_bytes);
+      std::min(parameters_.first_burst_length_bytes, task.expected_data_out_bytes);
   task.unsolicited_open = !pdu.is_final();
-  if (!pdu.data.empty() && !parameters.immediate_data)
+  if (!pdu.data.empty() && !parameters_.immediate_data)
     task.condemn(Task::Condition::unexpected_unsolicited_data);
-  else if (task.unsolicited_open && parameters.initial_r2t)
+  else if (task.unsolicited_open && parameters_.initial_r2t)
     task.condemn(Task::Condition::unexpected_unsolicited_data);
   else if (pdu.data.size() > task.unsolicited_limit_bytes)
     task.condemn(Task::Condition::incorrect_amount_of_data);

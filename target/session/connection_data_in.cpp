@@ -72,8 +72,10 @@ void Connection::fill_output() {
       if (front.kind == Pending::Kind::task_management) {
         emit_task_management(static_cast<TaskManagement&>(front));
       } else {
-        emit_logout_response(0);
-        close_after_output("logout");
+        emit_logout_response(LogoutResponse::success);
+        if (state_ != State::logging_out) continue;
+        leave_session(logout_for_recovery_ ? Departure::recovery : Departure::closed, "logout");
+        close_output("logout");
       }
     }
   }
@@ -95,7 +97,7 @@ bool Connection::emit_task(Task& task) {
 
 /// True when the status went with it.
 bool Connection::emit_data_in(Task& task) {
-  const std::uint32_t burst_bytes = session_->parameters().max_burst_length_bytes & ~3u;
+  const std::uint32_t burst_bytes = parameters_.max_burst_length_bytes & ~3u;
   const std::uint32_t burst_left = burst_bytes - task.sent_bytes % burst_bytes;
   const std::uint32_t left = task.data_in_bytes - task.sent_bytes;
   const std::uint32_t bytes = std::min({max_data_in_bytes_, burst_left, left});
@@ -188,7 +190,7 @@ void Connection::task_sent(Task& task) {
 
 /// Data-In PDUs end on four-byte words unless they are the last (10.7.7).
 void Connection::update_data_in_limit() {
-  max_data_in_bytes_ = session_->parameters().initiator_max_recv_data_segment_length_bytes & ~3u;
+  max_data_in_bytes_ = parameters_.initiator_max_recv_data_segment_length_bytes & ~3u;
 }
 
 }  // namespace tsihd::session

@@ -19,9 +19,8 @@ void Connection::solicit(Task& task, std::uint32_t goal_bytes) {
     session_->condemned(task);
     return;
   }
-  const NegotiatedParameters& parameters = session_->parameters();
   const auto most_open =
-      std::min<std::uint32_t>(parameters.max_outstanding_r2t, Task::kMaxTransfers);
+      std::min<std::uint32_t>(parameters_.max_outstanding_r2t, Task::kMaxTransfers);
   if (task.r2t_sn == 0) task.solicited_bytes = task.received_bytes;
   for (Transfer& transfer : task.transfers) {
     if (task.open_transfers >= most_open || task.solicited_bytes >= goal_bytes) return;
@@ -30,7 +29,7 @@ void Connection::solicit(Task& task, std::uint32_t goal_bytes) {
     transfer.target_transfer_tag = std::uint32_t{task.index} << 16 | task.next_tag++;
     transfer.offset_bytes = task.solicited_bytes;
     transfer.length_bytes =
-        std::min(parameters.max_burst_length_bytes, goal_bytes - task.solicited_bytes);
+        std::min(parameters_.max_burst_length_bytes, goal_bytes - task.solicited_bytes);
     transfer.open = true;
     ++task.open_transfers;
     task.solicited_bytes += transfer.length_bytes;
@@ -118,7 +117,7 @@ void Connection::on_solicited(Task& task, Transfer& transfer, const wire::Pdu& p
   using Condition = Task::Condition;
   const std::uint32_t offset_bytes = bhs.buffer_offset_bytes;
   const std::uint32_t expected_offset = transfer.offset_bytes + transfer.received_bytes;
-  const bool in_order = session_->parameters().data_pdu_in_order;
+  const bool in_order = parameters_.data_pdu_in_order;
   // Without DataPDUInOrder a PDU may lie anywhere in its burst.
   const std::uint32_t first = in_order ? expected_offset : transfer.offset_bytes;
   const std::uint64_t end = std::uint64_t{offset_bytes} + pdu.data.size();

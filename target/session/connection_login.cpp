@@ -42,21 +42,23 @@ void Connection::login_progress(LoginState state, std::vector<std::byte>&& respo
 }
 
 void Connection::admit(Session& session) {
+  session_ = &session;
+  cid_ = login_->identity().cid;
+  parameters_ = login_->parameters();
+  link_ = session.bind(*this);
   std::vector<std::byte> response;
   const LoginState state = login_->admit(session.tsih(), response);
-  session_ = &session;
-  session.bind(*this);
   login_progress(state, std::move(response));
   ++service_.counters().logins_succeeded;
   service_.login_ended(*this);
   enter_full_feature_phase();
+  const LoginIdentity& who = session.identity();
   service_.log().info(
-      "session start initiator={} isid={:02x}{:02x}{:02x}{:02x}{:02x}{:02x} tsih={} peer={} "
-      "target={} type={}",
-      session.identity().initiator_name, session.identity().isid[0], session.identity().isid[1],
-      session.identity().isid[2], session.identity().isid[3], session.identity().isid[4],
-      session.identity().isid[5], session.tsih(), endpoints_.remote(),
-      session.identity().target ? session.identity().target->name : "-",
+      "{} initiator={} isid={:02x}{:02x}{:02x}{:02x}{:02x}{:02x} tsih={} cid={} peer={} target={} "
+      "type={}",
+      link_ == 1 ? "session start" : "connection join", who.initiator_name, who.isid[0],
+      who.isid[1], who.isid[2], who.isid[3], who.isid[4], who.isid[5], session.tsih(), cid_,
+      endpoints_.remote(), who.target ? who.target->name : "-",
       session.is_discovery() ? "discovery" : "normal");
 }
 
@@ -66,16 +68,15 @@ void Connection::refuse(std::uint16_t status) {
 }
 
 void Connection::enter_full_feature_phase() {
-  const NegotiatedParameters& parameters = session_->parameters();
   stat_sn_ = login_->next_stat_sn();
   acknowledged_stat_sn_ = stat_sn_;
-  digests_ = {parameters.header_digest, parameters.data_digest};
+  digests_ = {parameters_.header_digest, parameters_.data_digest};
   reader_.set_digests(digests_);
-  reader_.set_max_data_segment_bytes(parameters.target_max_recv_data_segment_length_bytes);
+  reader_.set_max_data_segment_bytes(parameters_.target_max_recv_data_segment_length_bytes);
   text_ =
       std::make_unique<TextExchange>(TextContext{service_.inventory(), session_->identity(),
                                                  endpoints_.local_address, endpoints_.local_port},
-                                     session_->parameters());
+                                     parameters_);
   update_data_in_limit();
   login_.reset();
   state_ = State::full_feature;

@@ -102,6 +102,7 @@ void Connection::on_numbered(const wire::Pdu& pdu) {
     case CommandWindow::Verdict::hold:
       window.hold(cmd_sn, {HeldRequest::Kind::pdu,
                            nullptr,
+                           this,
                            {pdu.header.begin(), pdu.header.end()},
                            {pdu.data.begin(), pdu.data.end()}});
       return;
@@ -115,26 +116,8 @@ void Connection::on_numbered(const wire::Pdu& pdu) {
 /// The window may have moved: what waited for that goes on.
 void Connection::turn_taken() {
   if (!session_) return;
-  if (session_->window().holds_any()) deliver_held();
+  if (session_->window().holds_any()) session_->deliver_held();
   if (session_ && session_->managing()) session_->advance_task_management();
-}
-
-void Connection::deliver_held() {
-  while (state_ == State::full_feature) {
-    HeldRequest held = session_->window().take_held();
-    switch (held.kind) {
-      case HeldRequest::Kind::none:
-        return;
-      case HeldRequest::Kind::received:
-        break;
-      case HeldRequest::Kind::task:
-        session_->deliver(*held.task);
-        break;
-      case HeldRequest::Kind::pdu:
-        execute(wire::Pdu{held.header, held.data, true}, false);
-        break;
-    }
-  }
 }
 
 /// `advance`: the request takes its turn in the numbering once it is found good.
@@ -162,8 +145,7 @@ void Connection::execute(const wire::Pdu& pdu, bool advance) {
 void Connection::on_nop_out(const wire::Pdu& pdu) {
   wire::NopInBhs bhs;
   bhs.initiator_task_tag = pdu.initiator_task_tag();
-  const std::size_t limit_bytes =
-      session_->parameters().initiator_max_recv_data_segment_length_bytes;
+  const std::size_t limit_bytes = parameters_.initiator_max_recv_data_segment_length_bytes;
   send_copy(bhs, pdu.data.first(std::min(pdu.data.size(), limit_bytes)), true);
 }
 
@@ -181,43 +163,6 @@ void Connection::on_text(const wire::Pdu& pdu, bool advance) {
   if (advance) session_->window().advance();
   send_copy(bhs, std::as_bytes(std::span(data)), true);
   update_data_in_limit();  // MaxRecvDataSegmentLength may have been declared anew
-}
-
-void Connection::on_logout(const wire::Pdu& pdu, bool advance) {
-  const auto& bhs = pdu.as<wire::LogoutRequestBhs>();
-  constexpr std::uint8_t kCloseSession = 0, kCloseConnection = 1, kRecovery = 2;
-  constexpr std::uint8_t kCidNotFound = 1, kRecoveryNotSupported = 2;
-  if (bhs.reason() > kRecovery) {
-    reject(pdu, RejectReason::invalid_pdu_field);
-    return;
-  }
-  if (advance) session_->window().advance();
-  logout_tag_ = bhs.initiator_task_tag;
-  const bool names_this = bhs.reason() == kCloseSession || bhs.cid == session_->identity().cid;
-  if (!names_this) {
-    emit_logout_response(kCidNotFound);
-    return;
-  }
-  if (bhs.reason() == kRecovery) {
-    emit_logout_response(kRecoveryNotSupported);
-    return;
-  }
-  ++service_.counters().logouts;
-  logout_deadline_ = Instant::max();
-  state_ = State::logging_out;
-  session_->end(bhs.reason() == kCloseConnection ? "logout of its only connection" : "logout");
-}
-
-void Connection::session_drained() {
-  if (state_ == State::logging_out) respond(logout_);
-}
-
-void Connection::emit_logout_response(std::uint8_t response) {
-  wire::LogoutResponseBhs bhs;
-  bhs.set_response(response);
-  bhs.initiator_task_tag = logout_tag_;
-  bhs.time2wait_s = static_cast<std::uint16_t>(session_->parameters().default_time2wait_s);
-  send(bhs, true);
 }
 
 void Connection::reject(const wire::Pdu& pdu, RejectReason reason) {

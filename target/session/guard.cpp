@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::uint16_t kTooManyConnections = 0x0206;
 constexpr std::uint16_t kSessionDoesNotExist = 0x020a;
+constexpr std::uint32_t kWholeSession = 0;  // for a link: none in particular
 
 const PortalGroupAttributes& attributes_of(const Connection& newcomer) {
   return newcomer.identity().portal_group->attributes;
@@ -49,10 +50,9 @@ void Guard::withdraw(Connection& newcomer) {
   const auto at = std::ranges::find_if(
       admissions_, [&](const auto& admission) { return admission->newcomer == &newcomer; });
   if (at == admissions_.end()) return;
-  for (const std::uint64_t id : (*at)->losers)
-    if (Session* session = service_.registry().find_id(id))
-      if (session->being_reinstated()) session->cancel_reinstatement();
+  const auto admission = std::move(*at);
   admissions_.erase(at);
+  release_hold(*admission);
   wake();
 }
 
@@ -89,13 +89,12 @@ Instant Guard::next_deadline() const {
 void Guard::carry_out(std::unique_ptr<Admission> admission, const Decision& decision) {
   Connection& newcomer = *admission->newcomer;
   if (decision.kind == Decision::Kind::refuse) {
+    release_hold(*admission);
     newcomer.refuse(decision.status);
     return;
   }
   Session* session = decision.session;
-  if (session) {
-    session->reinstated(newcomer.identity(), newcomer.negotiated());
-  } else {
+  if (!session) {
     session = service_.registry().create(newcomer.identity(), newcomer.negotiated(),
                                          newcomer.first_cmd_sn());
     if (!session) {
@@ -107,6 +106,11 @@ void Guard::carry_out(std::unique_ptr<Admission> admission, const Decision& deci
     }
   }
   newcomer.admit(*session);
+  release_hold(*admission);
+}
+
+void Guard::release_hold(const Admission& admission) {
+  if (Session* session = service_.registry().find_id(admission.held_open)) session->release_hold();
 }
 
 Guard::Decision Guard::judge(Admission& admission) {
@@ -130,7 +134,68 @@ Guard::Decision Guard::judge(Admission& admission) {
                     fence->winner_address));
     return {Decision::Kind::refuse, attributes_of(newcomer).guard_refusal_status, nullptr};
   }
+  if (newcomer.identity().tsih != 0) return judge_joiner(admission, fence != nullptr);
   return judge_rivals(admission, rivals_of(newcomer), fence != nullptr);
+}
+
+/// A connection for a session that exists: one more of it, or one of its CIDs anew (5.3.4). Another
+/// machine that knows the session's handle is a copy: it must outlive the whole session first.
+Guard::Decision Guard::judge_joiner(Admission& admission, bool displaced) {
+  const Connection& newcomer = *admission.newcomer;
+  const PortalGroupAttributes& attributes = attributes_of(newcomer);
+  Session* const session = service_.registry().find_port(newcomer.identity());
+  if (!session || session->state() != Session::State::active ||
+      session->tsih() != newcomer.identity().tsih)
+    return {Decision::Kind::refuse, kSessionDoesNotExist, nullptr};
+  const bool guarded = attributes.session_guard != GuardMode::off;
+  const bool stranger = guarded && !same_machine(newcomer, *session);
+  const bool by_force = stranger && attributes.session_guard == GuardMode::fence && !displaced;
+  Connection* const same = session->find_connection(newcomer.identity().cid);
+  std::vector<Connection*> losers;
+  if (stranger)
+    losers = session->connections();
+  else if (same)
+    losers.push_back(same);
+  else if (!session->has_place_for_connection())
+    return {Decision::Kind::refuse, kTooManyConnections, nullptr};
+  for (const Connection* loser : losers) {
+    const Vital state = !guarded || by_force
+                            ? Vital::silent
+                            : vital(admission, *session, stranger ? kWholeSession : loser->link());
+    if (state == Vital::unknown) return {};
+    if (state == Vital::alive)
+      return refuse(newcomer, session, "the connection that it wants to replace is alive");
+  }
+  if (!losers.empty()) replace(admission, *session, losers, by_force);
+  if (!losers_gone(admission)) return {};
+  if (is_guarded(attributes)) {
+    ++service_.counters().guard_admitted;
+    log("admit", newcomer, nullptr, "its session goes on");
+  }
+  return {Decision::Kind::admit, 0, session};
+}
+
+void Guard::replace(Admission& admission, Session& session, const std::vector<Connection*>& losers,
+                    bool by_force) {
+  const Connection& newcomer = *admission.newcomer;
+  const PortalGroupAttributes& attributes = attributes_of(newcomer);
+  if (by_force) {
+    ++service_.counters().guard_fenced;
+    log("fence", newcomer, &session, fmt::format("fenced for {} s", attributes.fence_hold_s));
+    put_up(newcomer, session);
+    session.lead()->announce_drop(attributes.fence_hold_s);
+  } else {
+    if (attributes.session_guard != GuardMode::off) ++service_.counters().guard_takeovers;
+    log("reinstate", newcomer, &session, "connection reinstatement");
+  }
+  if (admission.held_open == 0) {
+    admission.held_open = session.id();
+    session.hold_open();
+  }
+  for (Connection* loser : losers) {
+    admission.leaving.push_back({session.id(), loser->link()});
+    session.retire(*loser);
+  }
 }
 
 /// `displaced`: a fence against this machine has run out, and the machine that displaced it lives.
@@ -138,11 +203,6 @@ Guard::Decision Guard::judge_rivals(Admission& admission, const Rivals& rivals, 
   const Connection& newcomer = *admission.newcomer;
   const PortalGroupAttributes& attributes = attributes_of(newcomer);
   const GuardMode mode = attributes.session_guard;
-  const bool rejoins = newcomer.identity().tsih != 0;
-  if (rejoins && (!rivals.port || rivals.port->tsih() != newcomer.identity().tsih))
-    return {Decision::Kind::refuse, kSessionDoesNotExist, nullptr};
-  if (rejoins && rivals.port->identity().cid != newcomer.identity().cid)
-    return {Decision::Kind::refuse, kTooManyConnections, nullptr};
 
   std::vector<std::pair<Session*, bool>> losers;  // and whether by force
   Session* alive = nullptr;
@@ -150,14 +210,13 @@ Guard::Decision Guard::judge_rivals(Admission& admission, const Rivals& rivals, 
   const auto falls = [&](Session& rival) {
     const bool by_force = mode == GuardMode::fence && !displaced && !same_machine(newcomer, rival);
     const Vital state =
-        mode == GuardMode::off || by_force ? Vital::silent : vital(admission, rival);
+        mode == GuardMode::off || by_force ? Vital::silent : vital(admission, rival, kWholeSession);
     if (state == Vital::silent) losers.emplace_back(&rival, by_force);
     if (state == Vital::alive) alive = &rival;
     if (state == Vital::unknown) unknown = true;
     return state == Vital::silent;
   };
-  const bool port_awaits_us = rivals.port && rivals.port->being_reinstated();
-  if (rivals.port && !port_awaits_us && !falls(*rivals.port)) {
+  if (rivals.port && !falls(*rivals.port)) {
     if (unknown) return {};
     return refuse(newcomer, alive, "the incumbent of this initiator port is alive");
   }
@@ -177,14 +236,11 @@ Guard::Decision Guard::judge_rivals(Admission& admission, const Rivals& rivals, 
   for (const Session* session : rivals.leaving) admission.losers.push_back(session->id());
   if (!losers_gone(admission)) return {};
 
-  Session* const joined = rejoins ? rivals.port : nullptr;
-  if (joined && joined->state() != Session::State::active)
-    return {Decision::Kind::refuse, kSessionDoesNotExist, nullptr};
   if (is_guarded(attributes)) {
     ++service_.counters().guard_admitted;
     log("admit", newcomer, nullptr, "the place is free");
   }
-  return {Decision::Kind::admit, 0, joined};
+  return {Decision::Kind::admit, 0, nullptr};
 }
 
 Guard::Rivals Guard::rivals_of(const Connection& newcomer) const {
@@ -240,33 +296,37 @@ bool Guard::waits_for_another(const Admission& admission) const {
 bool Guard::losers_gone(Admission& admission) const {
   std::erase_if(admission.losers, [&](std::uint64_t id) {
     const Session* session = service_.registry().find_id(id);
-    if (!session || session->state() == Session::State::ended) return true;
-    return session->being_reinstated() && session->drained();
+    return !session || session->state() == Session::State::ended;
   });
-  return admission.losers.empty();
+  std::erase_if(admission.leaving, [&](const Leaving& leaving) {
+    const Session* session = service_.registry().find_id(leaving.session_id);
+    return !session || session->recovers_connections() ||  // its commands stay, to be reassigned
+           !session->holds_commands_of(leaving.link);
+  });
+  return admission.losers.empty() && admission.leaving.empty();
 }
 
 /// Is this rival alive? Asks it the first time.
-Guard::Vital Guard::vital(Admission& admission, Session& rival) {
+Guard::Vital Guard::vital(Admission& admission, Session& rival, std::uint32_t link) {
   if (!rival.lead()) return Vital::silent;
   for (const Probe& probe : admission.probes)
-    if (probe.session_id == rival.id())
+    if (probe.session_id == rival.id() && probe.link == link)
       return probe.alive                        ? Vital::alive
              : service_.now() >= probe.deadline ? Vital::silent
                                                 : Vital::unknown;
   const Connection& newcomer = *admission.newcomer;
   const auto wait = Milliseconds(attributes_of(newcomer).guard_probe_ms);
-  admission.probes.push_back({rival.id(), service_.now() + wait, false});
+  admission.probes.push_back({rival.id(), link, service_.now() + wait, false});
   ++service_.counters().guard_probes;
   log("probe", newcomer, &rival, fmt::format("NOP-In sent, {} ms to answer", wait.count()));
-  rival.lead()->ping();
+  for (Connection* connection : rival.connections())
+    if (link == kWholeSession || connection->link() == link) connection->ping();
   return Vital::unknown;
 }
 
 void Guard::evict(Admission& admission, Session& loser, bool by_force) {
   const Connection& newcomer = *admission.newcomer;
   const PortalGroupAttributes& attributes = attributes_of(newcomer);
-  const bool rejoined = newcomer.identity().tsih != 0 && loser.tsih() == newcomer.identity().tsih;
   admission.losers.push_back(loser.id());
   std::erase_if(admission.probes,
                 [&](const Probe& probe) { return probe.session_id == loser.id(); });
@@ -276,16 +336,12 @@ void Guard::evict(Admission& admission, Session& loser, bool by_force) {
     put_up(newcomer, loser);
     if (loser.lead()) loser.lead()->announce_drop(attributes.fence_hold_s);
   } else if (attributes.session_guard == GuardMode::off) {
-    log("reinstate", newcomer, &loser, rejoined ? "connection reinstatement" : "same port");
+    log("reinstate", newcomer, &loser, "same port");
   } else {
     ++service_.counters().guard_takeovers;
     log("takeover", newcomer, &loser,
         fmt::format("the incumbent was silent for {} ms", attributes.guard_probe_ms));
     if (loser.lead()) loser.lead()->announce_drop(loser.parameters().default_time2wait_s);
-  }
-  if (rejoined) {
-    loser.begin_reinstatement();
-    return;
   }
   if (!by_force && attributes.session_guard == GuardMode::off)
     ++service_.counters().session_reinstatements;
@@ -299,10 +355,11 @@ Guard::Decision Guard::refuse(const Connection& newcomer, const Session* incumbe
   return {Decision::Kind::refuse, attributes_of(newcomer).guard_refusal_status, nullptr};
 }
 
-void Guard::sign_of_life(const Session& session) {
+void Guard::sign_of_life(const Session& session, std::uint32_t link) {
   for (const auto& admission : admissions_)
     for (Probe& probe : admission->probes)
-      if (probe.session_id == session.id() && service_.now() < probe.deadline) {
+      if (probe.session_id == session.id() && (probe.link == kWholeSession || probe.link == link) &&
+          service_.now() < probe.deadline) {
         probe.alive = true;
         wake();
       }

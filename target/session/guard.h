@@ -39,6 +39,11 @@
 // The place is given in the same step that ends the wait, so two newcomers never share it: a second
 // one waits until the first is decided and is then judged against what it finds.
 //
+// A connection that joins a session by its TSIH (5.3.4, 5.3.6) takes no place. When it brings the
+// CID of a connection that is there, that one is replaced: at once with the guard off, else only
+// when it does not answer. From another address than the session's it is a copy of the machine,
+// memory and all: with a guard on, the whole session is its rival.
+//
 // Discovery sessions take no place and have no rivals.
 //
 // Log, one line a decision:
@@ -75,9 +80,9 @@ class Guard {
   void ask(Connection& newcomer);
   /// The newcomer is gone or has waited too long. Harmless when it asked for nothing.
   void withdraw(Connection& newcomer);
-  /// A whole PDU came from this session's initiator.
-  void heard_from(const Session& session) {
-    if (probes_out_ > 0) sign_of_life(session);
+  /// A whole PDU came from this session's initiator, over the connection of this link.
+  void heard_from(const Session& session, std::uint32_t link) {
+    if (probes_out_ > 0) sign_of_life(session, link);
   }
   /// Something that a newcomer may wait for has happened; advance() is due.
   void wake() { due_ = true; }
@@ -92,13 +97,20 @@ class Guard {
  private:
   struct Probe {
     std::uint64_t session_id;
+    std::uint32_t link;  ///< of one connection; 0: any of the session's will do
     Instant deadline;
     bool alive = false;
+  };
+  struct Leaving {
+    std::uint64_t session_id;
+    std::uint32_t link;
   };
   struct Admission {
     Connection* newcomer = nullptr;
     std::vector<Probe> probes;
     std::vector<std::uint64_t> losers;  ///< logged out for this newcomer, until they are gone
+    std::vector<Leaving> leaving;       ///< connections, until their commands are back
+    std::uint64_t held_open = 0;        ///< the session that waits for this newcomer, by its id
     bool wait_logged = false;
   };
   struct Fence {
@@ -114,23 +126,27 @@ class Guard {
   struct Decision {
     enum class Kind : std::uint8_t { wait, admit, refuse } kind = Kind::wait;
     std::uint16_t status = 0;
-    Session* session = nullptr;  ///< admit: the session to join (5.3.4), null for a new one
+    Session* session = nullptr;  ///< admit: the session to join (5.3.4, 5.3.6), null for a new one
   };
   struct Rivals;
 
   Decision judge(Admission& admission);
+  Decision judge_joiner(Admission& admission, bool displaced);
+  void replace(Admission& admission, Session& session, const std::vector<Connection*>& losers,
+               bool by_force);
+  void release_hold(const Admission& admission);
   Decision judge_rivals(Admission& admission, const Rivals& rivals, bool displaced);
   Rivals rivals_of(const Connection& newcomer) const;
   bool waits_for_another(const Admission& admission) const;
   bool losers_gone(Admission& admission) const;
-  Vital vital(Admission& admission, Session& rival);
+  Vital vital(Admission& admission, Session& rival, std::uint32_t link);
   void evict(Admission& admission, Session& loser, bool by_force);
   Decision refuse(const Connection& newcomer, const Session* incumbent, std::string_view reason);
   void carry_out(std::unique_ptr<Admission> admission, const Decision& decision);
   void put_up(const Connection& winner, const Session& loser);
   Fence* fence_against(const Connection& newcomer);
   bool winner_lives(const Fence& fence) const;
-  void sign_of_life(const Session& session);
+  void sign_of_life(const Session& session, std::uint32_t link);
   void log(std::string_view decision, const Connection& newcomer, const Session* incumbent,
            std::string_view reason) const;
 

@@ -27,6 +27,13 @@ struct Limits {
   /// (scsi::kMaxTransferBytes).
   std::uint32_t command_data_bytes = 8u << 20;
 
+  /// Connections of one session, whatever MaxConnections was negotiated; one more is refused with
+  /// 0206h.
+  std::uint32_t session_connections = 32;
+  /// Lost connections of one session whose commands are kept for reassignment (ErrorRecoveryLevel
+  /// 2); those of the oldest end when there is one more.
+  std::uint32_t suspended_connections = 16;
+
   /// Immediate commands in progress in one session; one more is rejected with reason 06h.
   std::uint32_t immediate_commands = 16;
   /// Task management functions waiting for disks; one more is answered "function rejected".

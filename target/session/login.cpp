@@ -346,6 +346,10 @@ void LoginExchange::Impl::send(std::uint8_t flags, std::string_view text,
     bhs.stat_sn = stat_sn++;
     bhs.exp_cmd_sn = exp_cmd_sn;
     bhs.max_cmd_sn = exp_cmd_sn + command_window_depth(identity) - 1;
+    if (const auto joined = context.sessions.numbers(first->tsih)) {
+      bhs.exp_cmd_sn = joined->exp_cmd_sn;
+      bhs.max_cmd_sn = joined->max_cmd_sn;
+    }
   }
   wire::append_pdu(response, bhs, wire::as_bytes(text));
 }

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -63,6 +64,13 @@ class SessionDirectory {
                                            const std::string& initiator_name,
                                            const std::array<std::uint8_t, 6>& isid,
                                            std::uint16_t tsih) const = 0;
+  /// Where the living session of this TSIH stands in the numbering of commands: the responses to a
+  /// login that joins it must say nothing else (3.2.2.1).
+  struct CommandNumbers {
+    std::uint32_t exp_cmd_sn;
+    std::uint32_t max_cmd_sn;
+  };
+  virtual std::optional<CommandNumbers> numbers(std::uint16_t) const { return std::nullopt; }
 
  protected:
   ~SessionDirectory() = default;

@@ -17,6 +17,13 @@ const NegotiatedParameters* Registry::find(const PortalGroup& group,
   return found == sessions_.end() ? nullptr : &(*found)->parameters();
 }
 
+std::optional<SessionDirectory::CommandNumbers> Registry::numbers(std::uint16_t tsih) const {
+  for (const auto& session : sessions_)
+    if (session->tsih() == tsih && session->state() == Session::State::active)
+      return CommandNumbers{session->window().exp_cmd_sn(), session->window().max_cmd_sn()};
+  return std::nullopt;
+}
+
 Session* Registry::create(const LoginIdentity& identity, const NegotiatedParameters& parameters,
                           std::uint32_t first_cmd_sn) {
   if (sessions_.size() >= service_.limits().max_sessions) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,8 @@ class Registry final : public SessionDirectory {
   const NegotiatedParameters* find(const PortalGroup& group, const std::string& initiator_name,
                                    const std::array<std::uint8_t, 6>& isid,
                                    std::uint16_t tsih) const override;
+
+  std::optional<CommandNumbers> numbers(std::uint16_t tsih) const override;
 
   /// A new session with a TSIH of its own; null when Limits::max_sessions are there.
   Session* create(const LoginIdentity& identity, const NegotiatedParameters& parameters,

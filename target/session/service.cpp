@@ -54,7 +54,7 @@ Result<void> Service::logout(std::uint64_t session_id) {
   if (!session || session->state() != Session::State::active || !session->lead())
     return fail(
         fmt::format("no session has the id {}; the list of sessions shows them", session_id));
-  session->lead()->ask_for_logout();
+  for (Connection* connection : std::vector(session->connections())) connection->ask_for_logout();
   return {};
 }
 
@@ -104,6 +104,10 @@ void Service::tick() {
   for (Connection* connection : std::vector(connections_)) {
     connection->tick();
     note_deadline(connection->next_deadline());
+  }
+  for (const auto& session : registry_->sessions()) {
+    session->tick();
+    note_deadline(session->next_deadline());
   }
   guard_->advance();
 }

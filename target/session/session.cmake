@@ -6,18 +6,20 @@ add_library(tsihd_session STATIC
   connection_data_in.cpp
   connection_data_out.cpp
   connection_login.cpp
+  connection_logout.cpp
   connection_requests.cpp
   guard.cpp
   output.cpp
   registry.cpp
   service.cpp
   session.cpp
+  session_connections.cpp
   session_task_management.cpp
   task.cpp
   task_table.cpp)
 target_link_libraries(tsihd_session PUBLIC tsihd_login tsihd_wire tsihd_scsi tsihd_base)
 
 tsih_unit_test(session_test
-  SOURCES tests/world.cpp tests/data_test.cpp tests/numbering_test.cpp tests/life_test.cpp
+  SOURCES tests/world.cpp tests/data_test.cpp tests/numbering_test.cpp tests/life_test.cpp tests/connections_test.cpp
     tests/management_test.cpp tests/guard_test.cpp
   LIBS tsihd_session)

@@ -94,29 +94,6 @@ std::uint32_t Session::nop_in_response_timeout_s() const {
   return identity_.portal_group->attributes.nop_in_response_timeout_s;
 }
 
-void Session::bind(Connection& connection) {
-  connections_.push_back(&connection);
-  peer_ = connection.endpoints().remote();
-  peer_address_ = connection.endpoints().remote_address;
-  portal_ = connection.endpoints().local();
-}
-
-void Session::unbind(Connection& connection) {
-  std::erase(connections_, &connection);
-  for (TaskManagement& request : managements_) {
-    if (request.connection != &connection) continue;
-    if (request.phase == TaskManagement::Phase::disks) service_.add_management_waiting(-1);
-    if (request.phase != TaskManagement::Phase::idle) --managing_;
-    request.phase = TaskManagement::Phase::idle;
-    request.connection = nullptr;
-  }
-  abort_where([&](const Task& task) { return task.connection == &connection; });
-  for (Task* task = tasks_.first_in_use(); task; task = task->next_in_use)
-    if (task->connection == &connection) task->connection = nullptr;
-  if (connections_.empty()) window_.drop_held();
-  if (state_ == State::ended) service_.registry().session_ended(*this);  // it can be buried now
-}
-
 void Session::abort_where(const std::function<bool(const Task&)>& predicate) {
   // Aborting one can end others (a task set moves on), so the list is fixed first.
   std::vector<std::pair<Task*, std::uint64_t>> chosen;
@@ -126,12 +103,31 @@ void Session::abort_where(const std::function<bool(const Task&)>& predicate) {
     if (task->stage != Task::Stage::idle && task->serial == serial) abort(*task);
 }
 
+void Session::deliver_held() {
+  while (state_ == State::active) {
+    HeldRequest held = window_.take_held();
+    switch (held.kind) {
+      case HeldRequest::Kind::none:
+        return;
+      case HeldRequest::Kind::received:
+        break;
+      case HeldRequest::Kind::task:
+        deliver(*held.task);
+        break;
+      case HeldRequest::Kind::pdu:
+        held.connection->execute_held(wire::Pdu{held.header, held.data, true});
+        break;
+    }
+  }
+}
+
 Task* Session::new_task(Connection& connection, std::uint32_t initiator_task_tag, bool immediate) {
   Task* task = tasks_.take();
   if (!task) return nullptr;
   task->stage = Task::Stage::ordering;
   task->session = this;
   task->connection = &connection;
+  task->link = connection.link();
   task->serial = service_.next_serial();
   task->initiator_task_tag = initiator_task_tag;
   task->immediate = immediate;
@@ -220,8 +216,8 @@ void Session::settle(Task& task) {
     release(task);
     return;
   }
-  if (!task.connection) {
-    if (task.stage == Task::Stage::device) release(task);
+  if (!task.connection) {  // suspended: its response waits for a connection
+    task.stage = Task::Stage::stranded;
     return;
   }
   if (task.owes_data() || task.stage != Task::Stage::device) return;
@@ -241,6 +237,7 @@ void Session::abort(Task& task) {
       unqueue(task);
       break;
     case Task::Stage::device:
+    case Task::Stage::stranded:
       break;
   }
   task.silent = true;
@@ -289,6 +286,8 @@ void Session::release(Task& task) {
     task.reserved_bytes = 0;
   }
   tasks_.give_back(task);
+  if (state_ == State::ended && tasks_.in_use() == 0)
+    service_.registry().session_ended(*this);  // it can be buried now
 }
 
 bool Session::has_memory_for(std::uint64_t more_bytes) const {
@@ -356,34 +355,15 @@ void Session::end(std::string_view why) {
 /// A command has come back from the device server: was it the last?
 void Session::look_for_the_end() {
   if (state_ == State::ending) check_ended();
-  if (being_reinstated_ && drained()) service_.guard().wake();
+  for (Connection* connection : connections_) connection->command_came_back();
+  if (held_open_ > 0) service_.guard().wake();
 }
 
 void Session::check_ended() {
   if (state_ != State::ending || at_device_ > 0) return;
   state_ = State::ended;
   service_.registry().session_ended(*this);
-  for (Connection* connection : std::vector(connections_)) connection->session_drained();
-}
-
-void Session::begin_reinstatement() {
-  being_reinstated_ = true;
-  ++service_.counters().connection_reinstatements;
-  for (Connection* connection : std::vector(connections_)) {
-    connection->disconnected("its connection is reinstated");
-    service_.mark_ready(*connection);
-  }
-}
-
-void Session::cancel_reinstatement() {
-  being_reinstated_ = false;
-  if (!lead()) end("its connection was to be reinstated and was not");
-}
-
-void Session::reinstated(const LoginIdentity& identity, const NegotiatedParameters& parameters) {
-  being_reinstated_ = false;
-  identity_.cid = identity.cid;
-  parameters_ = parameters;
+  for (Connection* connection : std::vector(connections_)) connection->command_came_back();
 }
 
 }  // namespace tsihd::session

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,8 +21,14 @@
 
 namespace tsihd::session {
 
+/// How a connection comes to its end, and with it the commands that are allegiant to it.
+enum class Departure : std::uint8_t {
+  closed,    ///< logged out, or its session ends: its commands end without a word
+  failed,    ///< lost: at ErrorRecoveryLevel 2 its commands wait for a logout and TASK REASSIGN
+  recovery,  ///< logged out "for recovery": its commands wait for TASK REASSIGN
+};
+
 /// Held by pointer from the registry, which keeps it until its last command is back from the disks.
-/// MaxConnections is 1 today; nothing here but lead() counts on it.
 class Session final : public scsi::CommandOwner {
  public:
   enum class State : std::uint8_t {
@@ -39,17 +47,41 @@ class Session final : public scsi::CommandOwner {
   std::uint16_t tsih() const { return tsih_; }
   State state() const { return state_; }
   const LoginIdentity& identity() const { return identity_; }
+  /// The session-wide ones; digests and data segment lengths are each connection's own.
   const NegotiatedParameters& parameters() const { return parameters_; }
-  NegotiatedParameters& parameters() { return parameters_; }
   bool is_discovery() const { return identity_.type == SessionType::discovery; }
   Service& service() { return service_; }
   const scsi::LunMap& luns() const { return luns_; }
   SessionInfo info() const;
 
   // -- connections
-  void bind(Connection& connection);
-  /// The connection is gone or being replaced: its tasks are aborted, without a word (ERL 0).
-  void unbind(Connection& connection);
+  /// A connection joins; returns its link: what tells it from all others that this session ever
+  /// had, its CID's earlier bearers among them.
+  std::uint32_t bind(Connection& connection);
+  /// What was allegiant to the connection ends or is suspended, and what it brought before its turn
+  /// is forgotten (10.14). It may say its last words.
+  void part(Connection& connection, Departure how);
+  /// part(), and the connection is no longer one of this session's, which ends with its last.
+  void leave(Connection& connection, Departure how, std::string_view why);
+  const std::vector<Connection*>& connections() const { return connections_; }
+  Connection* find_connection(std::uint16_t cid) const;
+  bool has_place_for_connection() const;
+  /// Commands of this connection, present or past, are still with the device server.
+  bool holds_commands_of(std::uint32_t link) const;
+  bool recovers() const { return parameters_.error_recovery_level > 0; }
+  bool recovers_connections() const { return parameters_.error_recovery_level == 2; }
+  /// A Logout names a connection that was lost; its link, or nothing when there is none of this
+  /// CID.
+  std::optional<std::uint32_t> log_out_suspended(std::uint16_t cid, bool for_recovery);
+  /// A lost connection is not cleaned up yet, or commands of one may still be reassigned.
+  bool waits_for_reassignment() const;
+  /// Implicit logout of a connection whose CID logs in again (5.3.4).
+  void retire(Connection& connection);
+  /// The session stays although it has no connection: somebody is about to join.
+  void hold_open() { ++held_open_; }
+  void release_hold();
+  Instant next_deadline() const;
+  void tick();
   std::uint32_t nop_in_interval_s() const;  ///< 0 = no keepalive
   std::uint32_t nop_in_response_timeout_s() const;
   Connection* lead() const { return connections_.empty() ? nullptr : connections_.front(); }
@@ -63,6 +95,8 @@ class Session final : public scsi::CommandOwner {
   std::uint32_t immediate_in_use() const { return immediate_in_use_; }
   /// A new task, listed under its tag; null when the pool is at its limit.
   Task* new_task(Connection& connection, std::uint32_t initiator_task_tag, bool immediate);
+  /// Requests that came before their turn, as far as it has come now.
+  void deliver_held();
   /// Its turn has come: to the device server, once there is memory for its data.
   void deliver(Task& task);
   /// Data has come, or the initiator has sent its last: see what can go on.
@@ -98,22 +132,12 @@ class Session final : public scsi::CommandOwner {
   /// else `least_bytes`, whatever the budget says. Returns what was taken.
   std::uint32_t reserve_ahead(Task& task, std::uint32_t whole_bytes, std::uint32_t least_bytes);
 
-  // -- reinstatement of its connection (5.3.4)
-  /// The old connection goes, the tasks of it are aborted, the session waits for the new one.
-  void begin_reinstatement();
-  bool being_reinstated() const { return being_reinstated_; }
-  /// The newcomer did not come: without a connection the session ends.
-  void cancel_reinstatement();
-  /// The newcomer is in, with parameters and CID of its own.
-  void reinstated(const LoginIdentity& identity, const NegotiatedParameters& parameters);
-
   // -- its end
   /// Closes what is open, aborts what runs. Idempotent. The session is `ended`, and whoever waits
   /// for that is told through the registry, when the last command is back; that may be at once.
   void end(std::string_view why);
   /// No command of it is at a device server: none of its writes can land any more.
   bool drained() const { return at_device_ == 0; }
-  std::uint32_t at_device() const { return at_device_; }
 
  private:
   bool has_memory_for(std::uint64_t more_bytes) const;
@@ -125,6 +149,22 @@ class Session final : public scsi::CommandOwner {
   void abort_where(const std::function<bool(const Task&)>& predicate);
   void look_for_the_end();
   void check_ended();
+
+  // session_connections.cpp
+  struct Suspension {
+    std::uint32_t link = 0;
+    std::uint16_t cid = 0;
+    bool logged_out = false;  ///< for recovery: its commands may be reassigned
+    Instant until;            ///< then they end
+  };
+  bool has_future(Departure how) const;
+  std::chrono::seconds retention() const;
+  void forget_managements(const Connection& connection);
+  void terminate(Connection& connection);
+  template <class Predicate>
+  void terminate_where(Predicate predicate);
+  void suspend(Connection& connection, bool logged_out);
+  void give_up(std::uint32_t link);
 
   bool covers(const TaskManagement& request, const Task& task) const;
   bool step(TaskManagement& request);
@@ -141,7 +181,7 @@ class Session final : public scsi::CommandOwner {
   LoginIdentity identity_;
   NegotiatedParameters parameters_;
   State state_ = State::active;
-  bool being_reinstated_ = false;
+  std::uint32_t held_open_ = 0;
   const Instant born_;
   std::string peer_;
   std::string peer_address_;
@@ -152,6 +192,8 @@ class Session final : public scsi::CommandOwner {
   CommandWindow window_;
   TaskTable tasks_;
   std::vector<Connection*> connections_;
+  std::vector<Suspension> suspensions_;  ///< connections that are gone, their commands kept
+  std::uint32_t last_link_ = 0;
   std::uint32_t at_device_ = 0;
   std::uint32_t immediate_in_use_ = 0;
   std::uint64_t commands_ = 0;

@@ -92,8 +92,8 @@ void Session::execute_abort_task(TaskManagement& request) {
     return;
   }
   if (window_.judge(request.ref_cmd_sn) != CommandWindow::Verdict::ignore) {
-    window_.hold(request.ref_cmd_sn, {HeldRequest::Kind::received, nullptr, {}, {}});
-    request.connection->deliver_held();
+    window_.hold(request.ref_cmd_sn, {.kind = HeldRequest::Kind::received});
+    deliver_held();
   }
   answer(request, Response::function_complete);
 }

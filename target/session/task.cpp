@@ -24,6 +24,7 @@ void Task::renew() {
   aborted = false;
 
   next_pending = nullptr;
+  link = 0;
   stage = Stage::idle;
   immediate = read = write = false;
   launched = at_device = collecting = condemned = silent = stopped = listed = counted = false;

@@ -43,11 +43,12 @@ struct Task final : scsi::Command, Pending {
     crc_error = 0x4705,
   };
   enum class Stage : std::uint8_t {
-    idle,       ///< in the pool
-    ordering,   ///< waits for the commands before it
-    queued,     ///< waits for memory
-    device,     ///< given to the device server
-    responding  ///< in the connection's line for responses, or being sent
+    idle,        ///< in the pool
+    ordering,    ///< waits for the commands before it
+    queued,      ///< waits for memory
+    device,      ///< given to the device server
+    responding,  ///< in the connection's line for responses, or being sent
+    stranded     ///< ended, but its connection is lost: waits for TASK REASSIGN
   };
 
   Task() : Pending(Kind::task) {}
@@ -62,6 +63,7 @@ struct Task final : scsi::Command, Pending {
 
   Session* session = nullptr;
   Connection* connection = nullptr;  ///< allegiance; null once that connection is gone
+  std::uint32_t link = 0;            ///< of that connection, also once it is gone
   std::uint64_t serial = 0;          ///< order of arrival over all sessions
   std::uint32_t initiator_task_tag = 0;
   std::uint32_t cmd_sn = 0;

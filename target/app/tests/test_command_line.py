@@ -32,7 +32,7 @@ def refused(*arguments: str) -> str:
     (["--serve", "ram:1M", "--portal", "192.0.2.1:0"], "192.0.2.1"),
     (["--serve", "ram:1M", "--iqn", "disk"], "--iqn: expected an iSCSI name"),
     (["--serve", "ram:1M", "--attribute", "max_sesions=1"], 'did you mean "max_sessions"?'),
-    (["--serve", "ram:1M", "--parameter", "MaxConnections=4"], "a session has one connection"),
+    (["--serve", "ram:1M", "--parameter", "MaxConnections=0"], "from 1 to 65535"),
     (["--serve", "ram:1M", "--log-level", "loud"], "--log-level"),
     (["--serve", "ram:1M", "--portal", "127.0.0.1:0", "--control", "/nonexistent/x"], "--control"),
     (["--config", "/nonexistent"], "/nonexistent: cannot be read"),

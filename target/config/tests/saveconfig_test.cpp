@@ -71,11 +71,12 @@ std::string fingerprint(const Plan& plan) {
                           a.max_sessions, static_cast<int>(a.session_guard), a.guard_probe_ms,
                           a.fence_hold_s, a.guard_refusal_status);
       text += fmt::format(
-          " {} {} {} {} {} {} {} {} {} {} {} {} {} {} | {}", o.header_digest_crc32c,
+          " {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} | {}", o.header_digest_crc32c,
           o.header_digest_none, o.data_digest_crc32c, o.data_digest_none, o.max_connections,
           o.initial_r2t, o.immediate_data, o.max_recv_data_segment_length_bytes,
           o.max_burst_length_bytes, o.first_burst_length_bytes, o.default_time2wait_s,
-          o.default_time2retain_s, o.max_outstanding_r2t, o.target_alias, chap_text(g.chap));
+          o.default_time2retain_s, o.max_outstanding_r2t, o.data_pdu_in_order,
+          o.data_sequence_in_order, o.error_recovery_level, o.target_alias, chap_text(g.chap));
       text += g.chap_offered ? " chap" : "";
       for (const auto& p : g.portals) text += fmt::format(" {}:{}", p.address, p.port);
       for (const auto& l : g.luns) text += fmt::format(" {}={}", l.index, l.storage);
@@ -225,8 +226,8 @@ BOOST_AUTO_TEST_CASE(what_is_not_supported_is_refused_with_reason_and_way_out) {
       {"/targets/0/tpgs/0/attributes/t10_pi", 1,
        "targets[0].tpgs[0].attributes.t10_pi: expected 0, got 1: T10 protection information is not "
        "offered; set it to 0"},
-      {"/targets/0/tpgs/0/parameters/ErrorRecoveryLevel", "2", "set it to 0"},
-      {"/targets/0/tpgs/0/parameters/MaxConnections", "8", "a session has one connection"},
+      {"/targets/0/tpgs/0/parameters/ErrorRecoveryLevel", "3", "from 0 to 2"},
+      {"/targets/0/tpgs/0/parameters/MaxConnections", "0", "from 1 to 65535"},
       {"/targets/0/tpgs/0/parameters/FirstBurstLength", "524288", "exceeds MaxBurstLength"},
       {"/targets/0/tpgs/0/parameters/AuthMethod", "SRP", "expected a list of CHAP and None"},
       {"/targets/0/tpgs/0/parameters/AuthMethod", "None", "credentials that nobody could use"},

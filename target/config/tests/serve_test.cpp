@@ -105,9 +105,8 @@ BOOST_AUTO_TEST_CASE(every_wrong_option_is_named) {
              "\"max_sessions\"?");
   BOOST_TEST(with([](auto& o) { o.attributes = {"max_sessions"}; }).find("NAME=VALUE") !=
              std::string::npos);
-  BOOST_TEST(with([](auto& o) {
-               o.parameters = {"ErrorRecoveryLevel=2"};
-             }).starts_with("--parameter ErrorRecoveryLevel: expected 0"));
+  BOOST_TEST(with([](auto& o) { o.parameters = {"ErrorRecoveryLevel=3"}; }).find("from 0 to 2") !=
+             std::string::npos);
   BOOST_TEST(with([](auto& o) { o.attributes = {"authentication=1"}; }).find("--chap") !=
              std::string::npos);
   BOOST_TEST(with([](auto& o) { o.chap = "alice"; }) == "--chap: expected USER:PASSWORD");

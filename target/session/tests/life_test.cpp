@@ -287,7 +287,8 @@ BOOST_AUTO_TEST_CASE(logout_on_command) {
   BOOST_TEST(received.as<wire::AsyncMessageBhs>().parameter_3 == 5);
   world.pass(seconds(5));
   const auto drop = peer.expect<wire::AsyncMessageBhs>(Opcode::async_message);
-  BOOST_TEST(drop.as<wire::AsyncMessageBhs>().async_event == 3);
+  BOOST_TEST(drop.as<wire::AsyncMessageBhs>().async_event == 2);
+  BOOST_TEST(drop.as<wire::AsyncMessageBhs>().parameter_1 == 1);  // its CID
   BOOST_TEST(peer.closed);
 }
 
