@@ -17,6 +17,10 @@ void Judges::apply(boost::unit_test::test_unit& unit) {
 boost::unit_test::decorator::base_ptr Judges::clone() const {
   return boost::unit_test::decorator::base_ptr(new Judges(*this));
 }
+void ResetsTarget::apply(boost::unit_test::test_unit& unit) { facts_of(unit.p_id).resets = true; }
+boost::unit_test::decorator::base_ptr ResetsTarget::clone() const {
+  return boost::unit_test::decorator::base_ptr(new ResetsTarget(*this));
+}
 void WritesLun::apply(boost::unit_test::test_unit& unit) { facts_of(unit.p_id).writes = true; }
 boost::unit_test::decorator::base_ptr WritesLun::clone() const {
   return boost::unit_test::decorator::base_ptr(new WritesLun(*this));

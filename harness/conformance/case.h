@@ -38,6 +38,7 @@ struct CaseFacts {
   std::vector<Requirement> requirements;
   std::vector<std::string> tags;  ///< of the UNH suites: "FFP 16.3.1"
   bool writes = false;
+  bool resets = false;
 };
 /// The facts of a test case of Boost.Test; created empty at first sight.
 CaseFacts& facts_of(boost::unit_test::test_unit_id id);
@@ -50,6 +51,12 @@ class Judges : public boost::unit_test::decorator::base {
   void apply(boost::unit_test::test_unit& unit) override;
   boost::unit_test::decorator::base_ptr clone() const override;
   std::vector<Requirement> requirements_;
+};
+
+class ResetsTarget : public boost::unit_test::decorator::base {
+ private:
+  void apply(boost::unit_test::test_unit& unit) override;
+  boost::unit_test::decorator::base_ptr clone() const override;
 };
 
 class WritesLun : public boost::unit_test::decorator::base {
@@ -75,6 +82,8 @@ Judges judges(Clauses&&... clauses) {
 }
 /// The case writes to the first blocks of the logical unit: --read-only leaves it out.
 inline WritesLun writes_lun() { return {}; }
+/// The case ends the work of other initiators: --read-only leaves it out.
+inline ResetsTarget resets_target() { return {}; }
 /// The case does what these tests of the UNH suites do: unh("FFP 1.1", "FFP 2.1"). The numbers that
 /// exist are in unh.h.
 template <class... Tags>

@@ -87,11 +87,7 @@ bool Initiator::handled(const Pdu& pdu) {
   if (pdu.is(Opcode::async_message)) return true;
   if (!pdu.is(Opcode::nop_in) || pdu[field::initiator_task_tag] != wire::kReservedTag) return false;
   if (pdu[field::target_transfer_tag] == wire::kReservedTag) return true;
-  Pdu pong = nop_out();
-  pong.set(field::immediate, 1).set(field::initiator_task_tag, wire::kReservedTag);
-  pong.set(field::target_transfer_tag, pdu[field::target_transfer_tag]);
-  pong.set(field::lun, pdu[field::lun]);
-  send(pong);
+  send(pong(pdu));
   return true;
 }
 

@@ -88,6 +88,8 @@ class Initiator {
   /// In this stage; with `next` the T bit. The first of a connection names both parties.
   wire::Pdu login_request(Stage stage, std::optional<Stage> next, const wire::TextKeys& keys = {});
   wire::Pdu nop_out(wire::Bytes ping_data = {});
+  /// The answer to a ping of the target.
+  wire::Pdu pong(const wire::Pdu& ping);
   wire::Pdu scsi_command(const ScsiCommand& command);
   wire::Pdu data_out(const wire::Pdu& command, std::uint32_t transfer_tag, std::uint32_t offset,
                      std::span<const std::uint8_t> data, std::uint32_t data_sn, bool final);

@@ -45,6 +45,13 @@ Pdu Initiator::nop_out(wire::Bytes ping_data) {
   return pdu;
 }
 
+Pdu Initiator::pong(const Pdu& ping) {
+  Pdu pdu = nop_out();
+  pdu.set(field::immediate, 1).set(field::initiator_task_tag, wire::kReservedTag);
+  pdu.set(field::target_transfer_tag, ping[field::target_transfer_tag]);
+  return pdu.set(field::lun, ping[field::lun]);
+}
+
 namespace {
 // Peripheral device addressing, which does for LUNs below 256 (SAM).
 std::uint64_t lun_field(std::uint8_t lun) { return static_cast<std::uint64_t>(lun) << 48; }

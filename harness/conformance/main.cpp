@@ -200,7 +200,8 @@ int main(int argc, char** argv) {
   app.add_option("--seed", arguments.settings.seed, "replays tags, sequence numbers and data");
   app.add_option("--timeout-ms", arguments.settings.timeout_ms, "longest wait for an answer")
       ->check(CLI::Range(10, 60'000));
-  app.add_flag("--read-only", arguments.settings.read_only, "leave out cases that write");
+  app.add_flag("--read-only", arguments.settings.read_only,
+               "leave out cases that write or reset the target");
   app.footer("Exit: 0 nothing violated, 1 a MUST violated, 2 usage, 3 target not reached.");
   try {
     app.parse(argc, argv);

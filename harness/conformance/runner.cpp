@@ -85,8 +85,9 @@ void close_clauses(CaseContext& context, Verdict verdict, const std::string& mes
 
 void converse(CaseMaker make, CaseContext& context) {
   try {
-    if (current.entry->facts.writes && context.settings.read_only)
-      throw Unsupported{"--read-only leaves cases out that write"};
+    const CaseFacts& facts = current.entry->facts;
+    if (context.settings.read_only && (facts.writes || facts.resets))
+      throw Unsupported{"--read-only leaves cases out that write or reset the target"};
     make(context)->converse();
     for (const Requirement& requirement : current.entry->facts.requirements)
       context.outcomes.try_emplace(requirement.clause,

@@ -57,8 +57,9 @@ std::string list_of(const std::vector<CaseEntry>& cases) {
     list += entry.name;
     for (const Requirement& requirement : entry.facts.requirements)
       list += " " + requirement.clause;
-    list += fmt::format("\n    {}{}", entry.description,
-                        entry.facts.writes ? " (writes to the LUN)" : "");
+    list += fmt::format("\n    {}{}{}", entry.description,
+                        entry.facts.writes ? " (writes to the LUN)" : "",
+                        entry.facts.resets ? " (resets the target)" : "");
     if (!entry.facts.tags.empty()) list += fmt::format(" [{}]", fmt::join(entry.facts.tags, ", "));
     list += '\n';
   }

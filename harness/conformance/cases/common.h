@@ -49,6 +49,26 @@ inline bool belongs_to(const Pdu& pdu, const Pdu& request) {
   return pdu[field::initiator_task_tag] == request[field::initiator_task_tag];
 }
 
+/// The Text Request that goes on after this answer, under the tag of the first request.
+inline Pdu go_on(Initiator& initiator, const Pdu& first, const Pdu& answer,
+                 const TextKeys& keys = {}) {
+  return initiator.text_request(keys)
+      .set(field::initiator_task_tag, first[field::initiator_task_tag])
+      .set(field::target_transfer_tag, answer[field::target_transfer_tag])
+      .set(field::lun, answer[field::lun]);
+}
+
+/// A Text Request and its Text Response. A target may turn a Text Request down (5.4), and some take
+/// none on a normal session. discovery.* judges them for that; here it only means that nothing can
+/// be asked.
+inline Pdu ask(Initiator& initiator, const Pdu& request) {
+  initiator.send(request);
+  const Event event = next_event(initiator);
+  if (event.heard != Heard::pdu || !event.pdu.is(Opcode::text_response))
+    throw Unsupported{"a Text Response to keys of an initiator (" + event.words + ")"};
+  return event.pdu;
+}
+
 /// "NOP-In ...; R2T ...", for messages.
 inline std::string names_of(const std::vector<Pdu>& pdus) {
   std::string names;

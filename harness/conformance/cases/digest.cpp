@@ -1,4 +1,6 @@
 // Header and data digests (6.7, 10.2.3, 12.1).
+#include <algorithm>
+
 #include "harness/conformance/cases/common.h"
 
 namespace {
@@ -115,6 +117,103 @@ TSIH_CASE(wrong_digest_of_written_data,
   verify(next.heard == Heard::closed ||
              (next.heard == Heard::pdu && (is_failure(next.pdu) || next.pdu.is(Opcode::r2t))),
          "a recovery R2T, or a SCSI Response of failure", next.words);
+}
+
+TSIH_CASE(wrong_header_digest_of_a_write, "A write with a wrong header digest is not acted upon",
+          judges("R3720-6.7-01") * unh("FFP 18.1.1") * writes_lun()) {
+  needs_disk(64);
+  auto initiator = log_in(solicited_only(kBoth));
+  offered(agreed(initiator), "CRC32C for both digests");
+  initiator.ready();
+  const auto number = initiator.cmd_sn;
+  const Pdu write = initiator.scsi_command(write_blocks(0, 1));
+  initiator.send(write, true, false);
+  initiator.cmd_sn = number;  // still to come
+  const Fence fence = initiator.fence(true);
+  for (const Pdu& pdu : fence.before)
+    verify(!belongs_to(pdu, write), "no R2T and no status for the spoiled write", describe(pdu));
+  confirm(fence.answer ? "it was passed over" : "the connection was closed");
+}
+
+TSIH_CASE(
+    wrong_digest_of_immediate_data,
+    "A write whose immediate data have a wrong digest is rejected and not acted upon; another "
+    "takes its number",
+    judges("R3720-6.7-02", "R3720-6.3-02") * unh("FFP 18.2.1") * writes_lun()) {
+  needs_disk(64);
+  TextKeys keys = kBoth;
+  keys.append({{"ImmediateData", "Yes"}, {"InitialR2T", "Yes"}});
+  auto initiator = log_in(keys);
+  offered(agreed(initiator), "CRC32C for both digests");
+  offered(initiator.negotiated().value("ImmediateData") == "Yes", "ImmediateData=Yes");
+  initiator.ready();
+  const Bytes data = pattern(2 * block_bytes());
+  const auto number = initiator.cmd_sn;
+  Pdu spoiled = initiator.scsi_command(write_blocks(0, 2));
+  spoiled.data.assign(data.begin(), data.begin() + block_bytes());
+  initiator.send(spoiled, false, true);
+  const Event event = next_event(initiator);
+  const bool rejected = event.heard == Heard::pdu && event.pdu.is(Opcode::reject) &&
+                        event.pdu[field::reject_reason] == 2;
+  verify(rejected || event.heard == Heard::closed, "a Reject with reason 2, or a close",
+         event.words);
+  judging("R3720-6.3-02");
+  offered(rejected, "to go on: it closed the connection");
+  initiator.cmd_sn = number;
+  const Pdu write = initiator.scsi_command(write_blocks(0, 2));
+  initiator.send(write);
+  Pdu answer;
+  while (!answer.is(Opcode::scsi_response)) {
+    answer = next_pdu(initiator);
+    verify(belongs_to(answer, write), "nothing for the spoiled write", describe(answer));
+    if (answer.is(Opcode::r2t)) initiator.answer_r2t(write, answer, data);
+  }
+  verify(is_good(answer), "GOOD", describe(answer));
+}
+
+TSIH_CASE(
+    wrong_digest_amid_written_data,
+    "After a Data-Out with a wrong digest the target asks for it again, or fails the write once "
+    "the last data have come",
+    judges("R3720-6.7-02", "R3720-6.7-04", "R3720-6.7-03") * unh("FFP 18.2.2") * writes_lun()) {
+  needs_disk(64);
+  auto initiator = log_in(solicited_only(kBoth));
+  offered(agreed(initiator), "CRC32C for both digests");
+  initiator.ready();
+  const Bytes data = pattern(4 * block_bytes());
+  const Pdu write = initiator.scsi_command(write_blocks(0, 4));
+  initiator.send(write);
+  const Pdu r2t = next_pdu(initiator);
+  offered(r2t.is(Opcode::r2t) && r2t[field::desired_length] == data.size(),
+          "one R2T for the write");
+  const auto block = [&](std::uint32_t number) {
+    return initiator.data_out(write, r2t.u32(field::target_transfer_tag), number * block_bytes(),
+                              std::span(data).subspan(number * block_bytes(), block_bytes()),
+                              number, number == 3);
+  };
+  initiator.send(block(0), false, true);
+  for (std::uint32_t number : {1u, 2u}) initiator.send(block(number));
+  const Fence fence = initiator.fence(true);
+  const auto is_reject = [](const Pdu& pdu) {
+    return pdu.is(Opcode::reject) && pdu[field::reject_reason] == 2;
+  };
+  verify(!fence.answer || std::ranges::any_of(fence.before, is_reject),
+         "a Reject with reason 2, or a close", names_of(fence.before));
+  offered(fence.answer.has_value(), "to go on: it closed the connection");
+  judging("R3720-6.7-04");
+  std::vector<Pdu> asked_again;
+  for (const Pdu& pdu : fence.before) {
+    verify(!pdu.is(Opcode::scsi_response), "no status before the last data", describe(pdu));
+    if (pdu.is(Opcode::r2t)) asked_again.push_back(pdu);
+  }
+  confirm("no status before the last data");
+  judging("R3720-6.7-03");
+  initiator.send(block(3));
+  for (const Pdu& again : asked_again) initiator.answer_r2t(write, again, data);
+  const Transfer transfer = initiator.finish(write, data);
+  const bool recovered = transfer.good() && asked_again.size() + transfer.r2ts.size() > 0;
+  verify(recovered || sense_of(*transfer.response) == kProtocolServiceCrcError,
+         "a recovery R2T, or sense 0b/47/05", sense_words(*transfer.response));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -12,11 +12,7 @@ TextKeys send_targets(Initiator& initiator, const std::string& value) {
   Pdu answer = initiator.expect(Opcode::text_response);
   Bytes text = answer.data;
   for (int i = 0; i < kLimitTextResponses && !answer[field::final]; ++i) {
-    Pdu more = initiator.text_request({});
-    more.set(field::initiator_task_tag, request[field::initiator_task_tag]);
-    more.set(field::target_transfer_tag, answer[field::target_transfer_tag]);
-    more.set(field::lun, answer[field::lun]);
-    initiator.send(more);
+    initiator.send(go_on(initiator, request, answer));
     answer = initiator.expect(Opcode::text_response);
     text.insert(text.end(), answer.data.begin(), answer.data.end());
   }
@@ -48,7 +44,7 @@ TSIH_CASE(session_is_had, "A discovery session needs no target's name", judges("
 }
 
 TSIH_CASE(all_targets, "SendTargets=All names this target, with portal group tags",
-          judges("R3720-AppD-07", "R3720-AppD-03", "R3720-12.8-02")) {
+          judges("R3720-AppD-07", "R3720-AppD-03", "R3720-12.8-02") * unh("FFP 17.3.1")) {
   auto initiator = discover();
   const TextKeys keys = send_targets(initiator, "All");
   confirm(keys.describe());
@@ -63,12 +59,18 @@ TSIH_CASE(all_targets, "SendTargets=All names this target, with portal group tag
            "TargetAddress=" + address);
 }
 
-TSIH_CASE(one_target, "SendTargets with a target's name answers with that target",
-          judges("R3720-AppD-08")) {
+TSIH_CASE(one_target, "SendTargets with a target's name answers with that target and no other",
+          judges("R3720-AppD-08", "R3720-12.8-02") * unh("FFP 17.3.5")) {
   auto initiator = discover();
   const TextKeys keys = send_targets(initiator, settings().url.target_name);
   verify(names_target(keys, settings().url.target_name), "TargetName=" + settings().url.target_name,
          keys.describe());
+  verify(keys.values("TargetName").size() == 1, "one target", keys.describe());
+  judging("R3720-12.8-02");
+  for (const std::string& address : keys.values("TargetAddress"))
+    verify(has_portal_group_tag(address), "an address with its portal group tag",
+           "TargetAddress=" + address);
+  confirm(keys.describe());
 }
 
 TSIH_CASE(only_targets_and_addresses, "No name of a target that does not exist comes back",
@@ -103,7 +105,7 @@ TSIH_CASE(send_targets_on_a_normal_session,
 
 TSIH_CASE(own_target_on_a_normal_session,
           "SendTargets= on a normal session answers with this target and no other",
-          judges("R3720-AppD-10")) {
+          judges("R3720-AppD-10") * unh("FFP 17.3.2", "FFP 17.3.4")) {
   auto initiator = log_in();
   const TextKeys keys = send_targets(initiator, "");
   verify(names_target(keys, settings().url.target_name), "TargetName=" + settings().url.target_name,
@@ -112,7 +114,7 @@ TSIH_CASE(own_target_on_a_normal_session,
 }
 
 TSIH_CASE(all_on_a_normal_session, "SendTargets=All is not served on a normal session",
-          judges("R3720-AppD-07")) {
+          judges("R3720-AppD-07") * unh("FFP 17.3.3")) {
   auto initiator = log_in();
   initiator.send(initiator.text_request({{"SendTargets", "All"}}));
   const Event event = initiator.receive();
@@ -139,6 +141,67 @@ TSIH_CASE(logout_is_taken, "Closing the session is accepted in a discovery sessi
   initiator.send(initiator.logout_request(0));
   const Pdu response = initiator.expect(Opcode::logout_response);
   verify_equal("response", 0, response[field::response]);
+}
+
+TSIH_CASE(
+    open_request,
+    "SendTargets without F is answered without F, under its tag, with a transfer tag to go on; "
+    "the request with F ends it",
+    judges("R3720-5.4-03", "R3720-10.11.1-03", "R3720-10.11.6-01", "R3720-3.2.4.3-01",
+           "R3720-10.11.1-02") *
+        unh("FFP 17.1.1", "FFP 17.2.1")) {
+  auto initiator = connect();
+  initiator.discovery = true;
+  initiator.log_in({{"MaxRecvDataSegmentLength", "512"}});
+  const Pdu request = initiator.text_request({{"SendTargets", "All"}}).set(field::final, 0);
+  initiator.send(request);
+  Pdu answer = initiator.expect(Opcode::text_response);
+  verify(!answer[field::final], "no F", describe(answer));
+  judging("R3720-10.11.1-03");
+  verify(answer[field::target_transfer_tag] != kReservedTag, "a transfer tag", describe(answer));
+  judging("R3720-10.11.6-01");
+  verify(answer.data.size() <= 512, "at most 512 bytes", describe(answer));
+  judging("R3720-3.2.4.3-01");
+  verify(belongs_to(answer, request), "the tag of the request", describe(answer));
+  judging("R3720-10.11.1-02");
+  for (int i = 0; i < kLimitTextResponses && !answer[field::final]; ++i) {
+    initiator.send(go_on(initiator, request, answer));
+    answer = initiator.expect(Opcode::text_response);
+  }
+  verify(answer[field::final] && answer[field::target_transfer_tag] == kReservedTag,
+         "F and no transfer tag in the end", describe(answer));
+}
+
+TSIH_CASE(other_keys_are_turned_down, "A key that is not SendTargets is turned down",
+          judges(should("R3720-3.3-01"), should("R3720-3.3-02")) * unh("FFP 17.4.1")) {
+  auto initiator = discover();
+  initiator.send(initiator.text_request({{"MaxRecvDataSegmentLength", "4096"}}));
+  const Event event = next_event(initiator);
+  bool accepted = false;
+  if (event.heard == Heard::pdu && event.pdu.is(Opcode::text_response)) {
+    const auto value =
+        tsih::wire::parse_text(event.pdu.data).keys.value("MaxRecvDataSegmentLength");
+    accepted = value != "Irrelevant" && value != "Reject";
+  }
+  for (const char* clause : {"R3720-3.3-01", "R3720-3.3-02"}) {
+    judging(clause);
+    verify(!accepted, "a Reject, a close, or Irrelevant", event.words);
+  }
+}
+
+TSIH_CASE(logout_for_recovery_is_turned_down,
+          "Only a logout that closes the session is accepted in a discovery session",
+          judges("R3720-3.3-01", "R3720-3.3-02") * unh("FFP 17.4.2")) {
+  auto initiator = discover();
+  given("a list of targets", [&] { send_targets(initiator, "All"); });
+  initiator.send(initiator.logout_request(kForRecovery));
+  const Event event = next_event(initiator);
+  const bool accepted = event.heard == Heard::pdu && event.pdu.is(Opcode::logout_response) &&
+                        event.pdu[field::response] == 0;
+  for (const char* clause : {"R3720-3.3-01", "R3720-3.3-02"}) {
+    judging(clause);
+    verify(!accepted, "a Reject, a response other than success, or a close", event.words);
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,21 +1,6 @@
 // Text in full feature phase (5.2, 5.4, 10.10, 10.11).
 #include "harness/conformance/cases/common.h"
 
-namespace {
-
-// A target may turn a Text Request down (5.4), and some take none on a normal session. discovery.*
-// judges them for that; here it only means that nothing can be asked.
-Pdu ask(Initiator& initiator, const Pdu& request) {
-  initiator.send(request);
-  const Event event = initiator.receive();
-  if (event.heard == Heard::silence) throw Inconclusive{"the target is silent"};
-  if (event.heard != Heard::pdu || !event.pdu.is(Opcode::text_response))
-    throw Unsupported{"a Text Response to keys of an initiator (" + event.words + ")"};
-  return event.pdu;
-}
-
-}  // namespace
-
 BOOST_AUTO_TEST_SUITE(text)
 
 TSIH_CASE(final_answer, "The last Text Response has F and no transfer tag",
