@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <thread>
 
 namespace tsih::conformance {
 
@@ -76,6 +77,15 @@ Initiator Conversation::join(const Initiator& first, std::uint16_t cid,
   Initiator initiator = beside(first, cid);
   initiator.log_in(keys);
   return initiator;
+}
+
+void Conversation::respite(std::uint64_t seconds) {
+  constexpr std::uint64_t kLimitSeconds = 3;
+  offered(seconds <= kLimitSeconds,
+          fmt::format("reassignment within {} s: Time2Wait is {}", kLimitSeconds, seconds));
+  const std::chrono::seconds time(seconds);
+  context_.deadline += time;
+  std::this_thread::sleep_for(time);
 }
 
 void Conversation::given(const std::string& what, const std::function<void()>& steps) {

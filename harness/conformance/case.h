@@ -116,6 +116,9 @@ class Conversation {
   /// The same in full feature phase. `keys` are of the connection, such as digests.
   Initiator join(const Initiator& first, std::uint16_t cid, const wire::TextKeys& keys = {});
 
+  /// Waits until tasks may be reassigned (Time2Wait); unsupported when that is too long for a case.
+  void respite(std::uint64_t seconds);
+
   /// Steps that bring the target where the case wants it: what fails or holds in them is not
   /// judged.
   void given(const std::string& what, const std::function<void()>& steps);

@@ -143,10 +143,17 @@ void Initiator::fail_on(const std::string& expected, const Event& event) {
                                  expected, context_.settings.timeout_ms)};
 }
 
-Pdu Initiator::expect(Opcode opcode) {
+Pdu Initiator::expect(Opcode opcode) { return expect_one_of({opcode}); }
+
+Pdu Initiator::expect_one_of(std::initializer_list<Opcode> opcodes) {
   Event event = receive();
-  if (event.heard == Heard::pdu && event.pdu.is(opcode)) return event.pdu;
-  fail_on(fmt::format("a {}", wire::opcode_name(static_cast<std::uint8_t>(opcode))), event);
+  std::string names;
+  for (const Opcode opcode : opcodes) {
+    if (event.heard == Heard::pdu && event.pdu.is(opcode)) return event.pdu;
+    names += (names.empty() ? "a " : " or a ") +
+             std::string(wire::opcode_name(static_cast<std::uint8_t>(opcode)));
+  }
+  fail_on(names, event);
 }
 
 Refusal Initiator::expect_refusal() {
@@ -218,35 +225,47 @@ Transfer Initiator::transfer(const ScsiCommand& command, std::span<const std::ui
   return finish(request, write_data);
 }
 
+namespace {
+[[noreturn]] void not_finished(const Event& event) {
+  throw Inconclusive{fmt::format("a SCSI command was not finished: {}", event.words)};
+}
+}  // namespace
+
 Transfer Initiator::finish(const Pdu& command, std::span<const std::uint8_t> write_data) {
-  return carry(command, write_data, true);
+  return carry(command, write_data, true, not_finished);
 }
 
-Transfer Initiator::finish_unacknowledged(const Pdu& command) { return carry(command, {}, false); }
+Transfer Initiator::finish_unacknowledged(const Pdu& command) {
+  return carry(command, {}, false, not_finished);
+}
 
-Transfer Initiator::carry(const Pdu& command, std::span<const std::uint8_t> data,
-                          bool acknowledge) {
+Transfer Initiator::expect_finish(const Pdu& command, std::span<const std::uint8_t> write_data) {
+  return carry(command, write_data, true, [this](const Event& event) {
+    fail_on("the command to go on to its status", event);
+  });
+}
+
+Transfer Initiator::carry(const Pdu& command, std::span<const std::uint8_t> data, bool acknowledge,
+                          const Stopped& stopped) {
   Transfer transfer;
   for (int i = 0; i < 10000; ++i) {
     const Event event = receive();
-    if (event.heard != Heard::pdu)
-      throw Inconclusive{fmt::format("a SCSI command was not finished: {}", event.words)};
     const Pdu& pdu = event.pdu;
-    if (pdu.is(Opcode::r2t)) {
+    if (event.heard == Heard::pdu && pdu.is(Opcode::r2t)) {
       transfer.r2ts.push_back(pdu);
       answer_r2t(command, pdu, data);
-    } else if (pdu.is(Opcode::data_in)) {
+    } else if (event.heard == Heard::pdu && pdu.is(Opcode::data_in)) {
       transfer.data_in.push_back(pdu);
       transfer.data.insert(transfer.data.end(), pdu.data.begin(), pdu.data.end());
       transfer.status = static_cast<std::uint8_t>(pdu[field::scsi_status]);
       if (pdu[field::has_status]) return transfer;
       if (acknowledge && pdu[field::acknowledge]) send(data_ack(pdu));
-    } else if (pdu.is(Opcode::scsi_response)) {
+    } else if (event.heard == Heard::pdu && pdu.is(Opcode::scsi_response)) {
       transfer.response = pdu;
       transfer.status = static_cast<std::uint8_t>(pdu[field::scsi_status]);
       return transfer;
     } else {
-      throw Inconclusive{fmt::format("during a SCSI command came {}", event.words)};
+      stopped(event);
     }
   }
   throw Inconclusive{"a SCSI command does not end"};

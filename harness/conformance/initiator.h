@@ -115,6 +115,8 @@ class Initiator {
                   std::span<const std::uint8_t> data);
   /// The next event. Pings of the target are answered and asynchronous messages passed over.
   Event receive();
+  /// The next event, those included.
+  Event receive_raw() { return receive_any(soon()); }
   void drop() { connection_->close(); }
   /// This status was lost on its way: it is not acknowledged, nor what came after it.
   void lose(const wire::Pdu& status) { exp_stat_sn = status.u32(wire::field::stat_sn); }
@@ -143,6 +145,10 @@ class Initiator {
   // ---- expecting ------------------------------------------------------------------------------
   /// The next PDU is of this kind. Silence is judged by a fence where one is possible.
   wire::Pdu expect(wire::Opcode opcode);
+  /// The same where the target has a choice.
+  wire::Pdu expect_one_of(std::initializer_list<wire::Opcode> opcodes);
+  /// A command that is under way goes on to its status.
+  Transfer expect_finish(const wire::Pdu& command, std::span<const std::uint8_t> write_data = {});
   /// A whole login exchange: the request (cut into C-bit pieces when it is long) and the response.
   Answer expect_login_answer(const wire::Pdu& request);
   /// The target does not go along: a Reject, a login status other than success, or the end of the
@@ -161,7 +167,9 @@ class Initiator {
   void enter_full_feature_phase(const Answer& answer);
 
  private:
-  Transfer carry(const wire::Pdu& command, std::span<const std::uint8_t> data, bool acknowledge);
+  using Stopped = std::function<void(const Event&)>;
+  Transfer carry(const wire::Pdu& command, std::span<const std::uint8_t> data, bool acknowledge,
+                 const Stopped& stopped);
   Event receive_any(Clock::time_point until);
   bool handled(const wire::Pdu& pdu);
   void note_numbers(const wire::Pdu& pdu);

@@ -86,6 +86,17 @@ constexpr UnhTest kTests[] = {
     {"FFP 18.2.1", "A wrong data digest of a command with data"},
     {"FFP 18.2.2", "A wrong data digest of a Data-Out"},
     {"FFP 19.1", "A read command that expects no data"},
+    {"ERT 1.1", "A command in progress is sent again"},
+    {"ERT 1.2", "A command is sent again after a digest error"},
+    {"ERT 2.1", "Reassigning a write after a logout"},
+    {"ERT 2.2", "Reassigning a write without a logout"},
+    {"ERT 2.3", "Reassigning a read after a logout"},
+    {"ERT 2.4", "Reassigning after an implicit logout"},
+    {"ERT 3.1", "An R2T is asked for again"},
+    {"ERT 3.2", "One Data-In is asked for again"},
+    {"ERT 3.3", "A run of Data-In is asked for again"},
+    {"ERT 3.4", "A whole sequence of Data-In is asked for again"},
+    {"ERT 3.5", "A SCSI Response is asked for again"},
 };
 
 }  // namespace

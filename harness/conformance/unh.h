@@ -1,5 +1,6 @@
-// The tests of the UNH-IOL's full feature phase suite for targets, as a list: what it asks of a
-// target, our cases ask too, and say so with unh("FFP 16.3.1"). The titles are ours.
+// The tests of the UNH-IOL's full feature phase (FFP) and error recovery (ERT) suites for targets,
+// as a list: what they ask of a target, our cases ask too, and say so with unh("FFP 16.3.1"). The
+// titles are ours.
 #pragma once
 
 #include <span>
