@@ -1,6 +1,8 @@
-// Attributes of target portal groups and of ACLs: LIO's, and ours for the session guard.
+// Attributes of target portal groups and of ACLs: LIO's, and ours for the session guard and for
+// redirection.
 #include <array>
 
+#include "target/config/names.h"
 #include "target/config/rules.h"
 
 namespace tsihd::config {
@@ -51,7 +53,15 @@ void guard_refusal_status(const Value& value, Group& group) {
   group.guard_refusal_status = static_cast<std::uint16_t>(*text);
 }
 
-constexpr std::array<Honoured<Group>, 14> kGroup{{
+void redirect_address(const Value& value, Group& group) {
+  auto text = value.text();
+  if (!text || text->empty()) return;
+  auto address = parse_target_address(*text);
+  if (address) group.redirect_address = *address;
+  if (!address) value.refuse(address.error().message);
+}
+
+constexpr std::array<Honoured<Group>, 16> kGroup{{
     {"authentication", "CHAP is demanded of normal sessions",
      boolean<&Group::authentication, Group>},
     {"generate_node_acls", "an initiator without an ACL gets every LUN",
@@ -78,6 +88,10 @@ constexpr std::array<Honoured<Group>, 14> kGroup{{
      number<&Group::fence_hold_s, 1, 86400, Group>},
     {"guard_refusal_status", "the login status that the guard refuses with, in decimal",
      guard_refusal_status},
+    {"redirect_address", "HOST[:PORT] that logins are sent to (RFC 3720 10.13.5); empty: none are",
+     redirect_address},
+    {"redirect_permanent", "the target has moved for good, not for a while (0102h, not 0101h)",
+     boolean<&Group::redirect_permanent, Group>},
 }};
 
 constexpr std::array<Inert, 1> kInertTarget{{

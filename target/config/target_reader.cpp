@@ -241,6 +241,9 @@ void read_targets(const Value& list, Plan& plan) {
 void read_group_attributes(const Value& object, PortalGroupPlan& group) {
   apply_rules(object, group_attributes(), inert_group_attributes(), "portal group attribute",
               group.attributes);
+  if (group.attributes.redirect_permanent && group.attributes.redirect_address.empty()) {
+    object.refuse("redirect_permanent is 1 without a redirect_address; set both or neither");
+  }
 }
 
 void read_group_parameters(const Value& object, PortalGroupPlan& group) {

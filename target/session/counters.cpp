@@ -5,7 +5,8 @@
 namespace tsihd::session {
 
 void Counters::login_failed(std::uint16_t status, LoginLimit limit) {
-  ++logins_failed;
+  constexpr int kRedirection = 1;
+  if (status >> 8 != kRedirection) ++logins_failed;
   const auto named = std::ranges::find(kLoginRefusals, status, &NamedLoginStatus::status);
   if (named != kLoginRefusals.end())
     ++logins_refused[static_cast<std::size_t>(named - kLoginRefusals.begin())];

@@ -12,7 +12,7 @@ struct Counters {
   std::uint64_t connections_accepted = 0;
   std::uint64_t connections_refused = 0;  ///< closed at accept: a limit was reached
   std::uint64_t logins_succeeded = 0;
-  std::uint64_t logins_failed = 0;
+  std::uint64_t logins_failed = 0;  ///< redirected ones are not among them
   std::uint64_t logins_timed_out = 0;
   /// Logins that ended with a status other than success, in the order of kLoginRefusals.
   std::array<std::uint64_t, kLoginRefusals.size()> logins_refused{};

@@ -115,7 +115,8 @@ void Guard::release_hold(const Admission& admission) {
 
 Guard::Decision Guard::judge(Admission& admission) {
   const Connection& newcomer = *admission.newcomer;
-  if (service_.shutting_down()) return {Decision::Kind::refuse, kOutOfResources, nullptr};
+  if (service_.shutting_down())
+    return {Decision::Kind::refuse, LoginStatus::service_unavailable, nullptr};
   if (newcomer.identity().type == SessionType::discovery)
     return {Decision::Kind::admit, 0, nullptr};
   if (waits_for_another(admission)) {

@@ -7,5 +7,6 @@ target_link_libraries(tsihd_login PUBLIC tsihd_base tsihd_wire PRIVATE OpenSSL::
 tsih_unit_test(login_test
   SOURCES tests/login_stage_test.cpp tests/login_identity_test.cpp
     tests/login_negotiation_test.cpp tests/login_chap_test.cpp tests/login_text_test.cpp
-    tests/login_join_test.cpp tests/login_limits_test.cpp tests/name_test.cpp
+    tests/login_join_test.cpp tests/login_limits_test.cpp
+    tests/login_redirect_test.cpp tests/name_test.cpp
   LIBS tsihd_login)

@@ -66,6 +66,8 @@ struct LoginExchange::Impl {
   LoginState on_pdu(const wire::Pdu& pdu, std::vector<std::byte>& response);
   LoginState respond(const LoginRequestBhs& request, std::vector<std::byte>& response);
   LoginState reject(const Refusal& refused, std::vector<std::byte>& response);
+  bool redirection_is_due(const LoginRequestBhs& request) const;
+  LoginState redirect(std::vector<std::byte>& response);
   void send(std::uint8_t flags, std::string_view text, std::vector<std::byte>& response,
             std::uint16_t status = LoginStatus::success);
 
@@ -115,6 +117,7 @@ LoginState LoginExchange::Impl::on_pdu(const wire::Pdu& pdu, std::vector<std::by
   auto taken = take_header(request);
   if (taken) taken = take_data(request, wire::as_text(pdu.data));
   if (!taken) return reject(taken.error(), response);
+  if (redirection_is_due(request)) return redirect(response);
   return respond(request, response);
 }
 
@@ -331,6 +334,34 @@ LoginState LoginExchange::Impl::respond(const LoginRequestBhs& request,
   send(LoginFlags::stages(stage, next.value_or(Stage::security)) | transit, text, response);
   stage = next.value_or(stage);
   return state;
+}
+
+// At once where nobody has to authenticate itself. Else when the security negotiation is complete:
+// then every initiator follows (10.13.5), and a stranger learns no address. What the target has to
+// prove (mutual CHAP) is said before, or in the same response when the initiator wants no other.
+bool LoginExchange::Impl::redirection_is_due(const LoginRequestBhs& request) const {
+  if (identity.portal_group == nullptr || !identified) return false;
+  if (identity.portal_group->attributes.redirect_address.empty()) return false;
+  if (!must_authenticate()) return true;
+  if (!security->authenticated()) return false;
+  const bool last_word = request.transit() && request.next_stage() == Stage::full_feature;
+  return stage == Stage::operational || outgoing.empty() || last_word;
+}
+
+LoginState LoginExchange::Impl::redirect(std::vector<std::byte>& response) {
+  const PortalGroupAttributes& attributes = identity.portal_group->attributes;
+  refusal_status = attributes.redirect_permanent ? LoginStatus::moved_permanently
+                                                 : LoginStatus::moved_temporarily;
+  context.log.info("login redirected initiator={} peer={} target={} status={:04x} address={}",
+                   identity.initiator_name, context.remote, identity.target->name, refusal_status,
+                   attributes.redirect_address);
+  // Neither TargetPortalGroupTag (5.3.1) nor answers that no session will need.
+  const bool has_proof = stage == Stage::security && security->authenticated();
+  std::string text = has_proof ? std::exchange(outgoing, {}) : std::string();
+  wire::append_text(text, "TargetAddress", attributes.redirect_address);  // 10.13.5
+  send(0, text, response, refusal_status);
+  outgoing.clear();
+  return state = LoginState::failed;
 }
 
 void LoginExchange::Impl::send(std::uint8_t flags, std::string_view text,

@@ -93,7 +93,7 @@ enum class LoginState : std::uint8_t {
   /// session guard decides here, after authentication; call admit() or refuse().
   awaiting_admission,
   established,  ///< the final response is to be sent; full feature phase begins after it
-  failed,       ///< the response (if any) is to be sent, then the connection closes
+  failed,  ///< refused or redirected: the response (if any) is to be sent, then comes the close
 };
 
 /// MaxCmdSN - ExpCmdSN + 1 of a new session: the ACL's or the portal group's queue depth, which the

@@ -63,7 +63,12 @@ struct PortalGroupAttributes {
   GuardMode session_guard = GuardMode::off;
   std::uint32_t guard_probe_ms = 1000;          ///< an incumbent silent for this long is dead
   std::uint32_t fence_hold_s = 60;              ///< how long a fenced initiator is refused
-  std::uint16_t guard_refusal_status = 0x0302;  ///< Service unavailable: stock initiators retry
+  std::uint16_t guard_refusal_status = 0x0302;  ///< Out of resources: stock initiators retry
+
+  /// Where logins to this group are sent instead, `host[:port]` as TargetAddress has it in a
+  /// redirection (RFC 3720 12.8); empty: nowhere, they are served here.
+  std::string redirect_address;
+  bool redirect_permanent = false;  ///< "target moved permanently" instead of "temporarily"
 };
 
 /// An initiator that the portal group knows by name.

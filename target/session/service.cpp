@@ -160,6 +160,8 @@ void Service::begin_shutdown() {
   for (Connection* connection : std::vector(connections_)) {
     if (connection->in_full_feature_phase())
       connection->ask_for_logout();
+    else if (connection->in_login())
+      connection->refuse(LoginStatus::service_unavailable);
     else
       connection->close_after_output("the target shuts down");
   }

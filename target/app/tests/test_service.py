@@ -59,6 +59,20 @@ def test_chap_both_ways(tsihd):
     assert "wonderland" not in server.log.read_text()
 
 
+def test_an_initiator_is_sent_elsewhere_and_goes_there(tsihd, tmp_path):
+    """libiscsi follows a temporary TargetAddress (RFC 3720 10.13.5), if it has not done CHAP."""
+    (tmp_path / "new").mkdir()
+    name = ["--iqn", "iqn.2026-11.org.example:moved"]
+    new = tsihd("--serve", "ram:2M", *name, folder=tmp_path / "new")
+    old = tsihd("--serve", "ram:1M", *name, "--attribute", f"redirect_address={new.portal}")
+    asked = old.inquire()
+    assert asked.returncode == 0, asked.stderr
+    counters = old.ask("stats")["counters"]
+    assert counters["logins_refused_0101_moved_temporarily"] == 1
+    assert counters["logins_succeeded"] == counters["logins_failed"] == 0
+    assert new.ask("stats")["counters"]["logins_succeeded"] == 1
+
+
 def saved_configuration(tmp_path) -> dict:
     def group(luns, **more):
         return {"tag": 1, "enable": True, "luns": luns, "node_acls": [],

@@ -46,4 +46,19 @@ BOOST_AUTO_TEST_CASE(portals) {
   BOOST_TEST(show_portal("127.0.0.1", 3260) == "127.0.0.1:3260");
 }
 
+// RFC 3720 12.8.
+BOOST_AUTO_TEST_CASE(addresses_that_redirect) {
+  for (const char* good : {"192.0.2.1", "192.0.2.1:3261", "[fd00::1]", "[fd00::1]:860",
+                           "store.example.org", "store-1.example.org:65535"}) {
+    BOOST_TEST(parse_target_address(good).value_or("none") == good);
+  }
+  for (const char* bad :
+       {"", ":3260", "192.0.2.1:", "192.0.2.1:0", "192.0.2.1:65536", "192.0.2.1:3260,1",
+        "192.0.2.1,1", "fd00::1", "[fd00::1", "[fd00::1]x", "[192.0.2.1]", "[]", "two words",
+        "a_b.example.org", "-a.example.org", ".example.org", "host:3260:1"}) {
+    BOOST_TEST(!parse_target_address(bad).has_value(), bad);
+  }
+  BOOST_TEST(!parse_target_address(std::string(254, 'a')).has_value());
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -352,6 +352,24 @@ BOOST_AUTO_TEST_CASE(our_own_attributes) {
   BOOST_TEST(first_refusal(changed).find("expected a login status") != std::string::npos);
 }
 
+// Red when a redirection does not arrive, or one that initiators could not follow is taken.
+BOOST_AUTO_TEST_CASE(redirection) {
+  json changed = sample();
+  BOOST_TEST(read_saveconfig(changed.dump())->targets[0].groups[0].attributes.redirect_address ==
+             "");
+  auto& attributes = changed["targets"][0]["tpgs"][0]["attributes"];
+  attributes.update({{"redirect_address", "192.0.2.7:3261"}, {"redirect_permanent", 1}});
+  auto plan = read_saveconfig(changed.dump());
+  BOOST_TEST_REQUIRE(plan.has_value());
+  BOOST_TEST(plan->targets[0].groups[0].attributes.redirect_address == "192.0.2.7:3261");
+  BOOST_TEST(plan->targets[0].groups[0].attributes.redirect_permanent);
+  attributes["redirect_address"] = "192.0.2.7:3261,1";
+  BOOST_TEST(first_refusal(changed).starts_with(
+      "targets[0].tpgs[0].attributes.redirect_address: expected HOST or HOST:PORT"));
+  attributes["redirect_address"] = "";
+  BOOST_TEST(first_refusal(changed).find("without a redirect_address") != std::string::npos);
+}
+
 // Red when the command line could set what the JSON refuses, or fails to name the attribute.
 BOOST_AUTO_TEST_CASE(attributes_by_name) {
   PortalGroupPlan group;

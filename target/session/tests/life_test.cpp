@@ -181,6 +181,25 @@ BOOST_AUTO_TEST_CASE(a_login_takes_its_time) {
   next.login();
 }
 
+// RFC 3720 10.13.5, 0301h. Red when a login under way at shutdown is cut off without a word.
+BOOST_AUTO_TEST_CASE(shutdown_during_logins) {
+  World world;
+  Peer silent(world), under_way(world);
+  wire::LoginRequestBhs request;
+  request.flags = wire::LoginFlags::stages(wire::Stage::security, wire::Stage::security);
+  const std::string names =
+      "InitiatorName="s + kInitiator + "\0"s + "TargetName="s + kTarget + "\0"s;
+  under_way.send(request, std::as_bytes(std::span(names)));
+  BOOST_TEST(under_way.status() == 0u);
+  world.service->begin_shutdown();
+  world.settle();
+  BOOST_TEST(under_way.status() == 0x0301);
+  BOOST_TEST(under_way.closed);
+  BOOST_TEST(silent.status() == 0xffff);  // it has asked nothing that could be answered
+  BOOST_TEST(silent.closed);
+  BOOST_TEST(world.service->idle());
+}
+
 // Red when sessions or connections have no bound.
 BOOST_AUTO_TEST_CASE(limits_of_the_process) {
   Limits limits;

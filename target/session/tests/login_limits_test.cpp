@@ -112,17 +112,19 @@ BOOST_AUTO_TEST_CASE(what_is_counted) {
   counters.login_failed(LoginStatus::initiator_error, LoginLimit::text_bytes);
   counters.login_failed(LoginStatus::initiator_error, LoginLimit::keys);
   counters.login_failed(LoginStatus::success, LoginLimit::none);  // no Login Request came at all
-  BOOST_TEST(counters.logins_failed == 5u);
+  counters.login_failed(LoginStatus::moved_temporarily, LoginLimit::none);
+  BOOST_TEST(counters.logins_failed == 5u);  // who is redirected has not failed
   std::uint64_t refused = 0;
   for (std::size_t i = 0; i < kLoginRefusals.size(); ++i) {
     refused += counters.logins_refused[i];
     const auto status = kLoginRefusals[i].status;
-    const std::uint64_t expected = status == LoginStatus::not_found         ? 1
+    const std::uint64_t expected = status == LoginStatus::moved_temporarily ? 1
+                                   : status == LoginStatus::not_found       ? 1
                                    : status == LoginStatus::initiator_error ? 3
                                                                             : 0;
     BOOST_TEST(counters.logins_refused[i] == expected);
   }
-  BOOST_TEST(refused == 4u);
+  BOOST_TEST(refused == 5u);
   BOOST_TEST(counters.limit_login_exchanges == 1u);
   BOOST_TEST(counters.limit_login_text == 1u);
   BOOST_TEST(counters.limit_login_keys == 1u);
