@@ -41,6 +41,8 @@ struct Settings {
   std::string initiator_name = "iqn.2026-01.example.tsih:conform";
   std::string user;  ///< CHAP; empty for none
   std::string secret;
+  std::string target_user;  ///< what the target proves itself with in mutual CHAP; empty if unknown
+  std::string target_secret;
   int timeout_ms = 2000;  ///< the longest wait for one answer
   bool read_only = false;
   std::uint64_t seed = 1;

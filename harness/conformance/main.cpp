@@ -32,6 +32,7 @@ struct Arguments {
   std::string junit;
   std::string system = "target";
   std::string chap;
+  std::string mutual_chap;
   Settings settings;
 };
 
@@ -49,6 +50,16 @@ std::string shell_quoted(const std::string& word) {
   return quoted + "'";
 }
 
+// USER:SECRET, when given.
+bool take_secret(const std::string& given, std::string& user, std::string& secret) {
+  if (given.empty()) return true;
+  const auto colon = given.find(':');
+  if (colon == std::string::npos || colon == 0) return false;
+  user = given.substr(0, colon);
+  secret = given.substr(colon + 1);
+  return true;
+}
+
 // The command that runs this again. A secret is not written down: what is shown asks for it.
 std::string command_line(const Arguments& arguments, const std::string& only) {
   std::string line = "tsih conform " + shell_quoted(arguments.settings.url.text);
@@ -62,6 +73,8 @@ std::string command_line(const Arguments& arguments, const std::string& only) {
   if (arguments.system != "target") line += " --system " + shell_quoted(arguments.system);
   if (!arguments.settings.user.empty())
     line += " --chap " + shell_quoted(arguments.settings.user) + ":SECRET";
+  if (!arguments.settings.target_user.empty())
+    line += " --mutual-chap " + shell_quoted(arguments.settings.target_user) + ":SECRET";
   if (arguments.settings.read_only) line += " --read-only";
   if (arguments.strict) line += " --strict";
   if (arguments.settings.initiator_name != Settings{}.initiator_name)
@@ -196,6 +209,8 @@ int main(int argc, char** argv) {
   app.add_option("--junit", arguments.junit, "write JUnit XML here as well");
   app.add_option("--system", arguments.system, "what the target is called in findings");
   app.add_option("--chap", arguments.chap, "USER:SECRET of one-way CHAP");
+  app.add_option("--mutual-chap", arguments.mutual_chap,
+                 "USER:SECRET that the target proves itself with");
   app.add_option("--initiator", arguments.settings.initiator_name, "the initiator's name");
   app.add_option("--seed", arguments.settings.seed, "replays tags, sequence numbers and data");
   app.add_option("--timeout-ms", arguments.settings.timeout_ms, "longest wait for an answer")
@@ -230,12 +245,11 @@ int main(int argc, char** argv) {
   arguments.settings.url = *url;
   arguments.settings.user = url->user;
   arguments.settings.secret = url->secret;
-  if (!arguments.chap.empty()) {
-    const auto colon = arguments.chap.find(':');
-    if (colon == std::string::npos || colon == 0) return usage("--chap expects USER:SECRET");
-    arguments.settings.user = arguments.chap.substr(0, colon);
-    arguments.settings.secret = arguments.chap.substr(colon + 1);
-  }
+  Settings& settings = arguments.settings;
+  if (!take_secret(arguments.chap, settings.user, settings.secret))
+    return usage("--chap expects USER:SECRET");
+  if (!take_secret(arguments.mutual_chap, settings.target_user, settings.target_secret))
+    return usage("--mutual-chap expects USER:SECRET");
   try {
     return run(arguments, *catalogue, cases);
   } catch (const std::exception& error) {

@@ -57,5 +57,6 @@ std::optional<std::uint64_t> parse_number(std::string_view text);
 /// A binary value in 0x... or 0b... form. Nothing when it is neither.
 std::optional<Bytes> parse_binary(std::string_view text);
 std::string encode_binary(std::span<const std::uint8_t> bytes);  ///< as 0x...
+std::string encode_base64(std::span<const std::uint8_t> bytes);  ///< as 0b...
 
 }  // namespace tsih::wire

@@ -183,4 +183,21 @@ TSIH_CASE(after_a_wrong_header_digest,
   verify(read.data == data, "a read of what was written", "other bytes");
 }
 
+TSIH_CASE(one_at_a_time,
+          "Above ErrorRecoveryLevel 0 with sequences in order there is one R2T outstanding",
+          judges("R3720-12.19-02") * writes_lun()) {
+  needs_disk(64);
+  auto initiator = log_in_at_level(1, solicited_only({{"DataSequenceInOrder", "Yes"},
+                                                      {"MaxOutstandingR2T", "4"},
+                                                      {"MaxBurstLength", "512"}}));
+  offered(initiator.negotiated().value("DataSequenceInOrder") == "Yes", "DataSequenceInOrder=Yes");
+  initiator.ready();
+  const auto blocks = static_cast<std::uint16_t>(4096 / block_bytes() + 1);
+  const Pdu write = initiator.scsi_command(write_blocks(0, blocks));
+  initiator.send(write);
+  initiator.expect(Opcode::r2t);
+  const Fence fence = initiator.fence(true);
+  verify(is_quiet(fence), "no second R2T before the data of the first have come", ::words(fence));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -96,4 +96,18 @@ TSIH_CASE(of_a_session_that_lost_its_connection,
   confirm(describe(answer.pdu));
 }
 
+TSIH_CASE(of_a_session_that_lost_all_its_connections,
+          "When every connection was dropped, a new session of the port goes before any recovery",
+          judges("R3720-6.12-04", "R3720-6.13-02")) {
+  auto first = log_in({{"ErrorRecoveryLevel", "2"}});
+  first.drop();
+  auto fresh = connect();
+  fresh.isid = first.isid;
+  const Answer answer = fresh.expect_login();
+  verify(fresh.established(), "a new session", describe(answer.pdu));
+  judging("R3720-6.13-02");
+  verify(fresh.fence().answer.has_value(), "the new session alive", "a close");
+  confirm(describe(answer.pdu));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -58,6 +58,9 @@ BOOST_AUTO_TEST_CASE(binary_values) {
   for (const char* bad : {"", "0x", "0xzz", "0b", "0bA", "12"})
     BOOST_TEST(!parse_binary(bad).has_value(), bad);
   BOOST_TEST(encode_binary(Bytes{1, 2, 0xff}) == "0x0102ff");
+  BOOST_TEST(encode_base64(Bytes{1, 2, 0xff}) == "0bAQL/");
+  BOOST_TEST(encode_base64(Bytes{1, 2}) == "0bAQI=");
+  BOOST_TEST(encode_base64(Bytes{1}) == "0bAQ==");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
