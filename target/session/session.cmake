@@ -23,3 +23,11 @@ tsih_unit_test(session_test
   SOURCES tests/world.cpp tests/data_test.cpp tests/numbering_test.cpp tests/life_test.cpp tests/connections_test.cpp
     tests/management_test.cpp tests/guard_test.cpp
   LIBS tsihd_session)
+
+# The whole layer against a simulated initiator, seed by seed.
+tsih_unit_test(simulator_test
+  SOURCES tests/sim_test.cpp tests/sim_cable.cpp tests/sim_command.cpp tests/sim_initiator.cpp
+    tests/sim_initiator_login.cpp tests/sim_initiator_receive.cpp tests/sim_initiator_send.cpp
+    tests/sim_line.cpp tests/sim_login.cpp tests/sim_model.cpp tests/sim_settings.cpp
+    tests/sim_target.cpp tests/sim_trace.cpp tests/sim_workload.cpp
+  LIBS tsihd_session)

@@ -1,0 +1,298 @@
+// The target's PDUs: each is checked against what it may say now, then it moves its task on.
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "target/session/tests/sim_initiator.h"
+#include "target/session/tests/sim_target.h"
+#include "target/wire/serial.h"
+#include "target/wire/text.h"
+
+namespace tsihd::session::sim {
+
+using wire::Opcode;
+
+namespace {
+
+/// Whether a PDU counts in StatSN (3.2.2.2, 10.4.9).
+bool bears_status(const wire::Pdu& pdu) {
+  switch (pdu.opcode()) {
+    case Opcode::r2t:
+      return false;
+    case Opcode::data_in:
+      return pdu.bhs().has(wire::DataInBhs::kStatus);
+    case Opcode::nop_in:  // an answer does, a ping of the target's own does not (10.19.2)
+      return pdu.initiator_task_tag() != wire::kReservedTag;
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
+void Initiator::on_bytes(Line& line, std::span<const std::byte> bytes) {
+  line.reader.feed(bytes);
+  wire::Pdu pdu;
+  const std::uint64_t session = session_;
+  while (session == session_ && line.state != Line::State::dead) {
+    switch (line.reader.next(pdu)) {
+      case wire::PduReader::Event::need_more:
+        return;
+      case wire::PduReader::Event::pdu:
+        on_pdu(line, pdu);
+        break;
+      case wire::PduReader::Event::header_digest_error:
+        fail("the target sent a wrong header digest");
+      case wire::PduReader::Event::data_segment_too_long:
+        fail("the target sent more than our MaxRecvDataSegmentLength: {}",
+             describe(wire::Pdu{pdu.header, {}, true}));
+    }
+  }
+}
+
+void Initiator::on_pdu(Line& line, const wire::Pdu& pdu) {
+  ++pdus_received_;
+  if (!pdu.data_digest_ok) fail("the target sent a wrong data digest");
+  if (pdu.opcode() == Opcode::login_response) {
+    around_.trace.line("< {} login response", line.cid);
+    if (line.state != Line::State::login) fail("a Login Response in full feature phase");
+    on_login_response(line, pdu);
+    return;
+  }
+  if (line.state == Line::State::login) fail("{} before the end of the login", describe(pdu));
+  if (befallen(line, pdu)) return;
+  if (around_.trace.on()) around_.trace.line("< {} {}", line.cid, describe(pdu));
+  if (!check_numbers(line, pdu)) return;
+  const std::uint64_t session = session_;
+  dispatch(line, pdu);
+  if (session == session_) go_on();
+}
+
+/// Faults on the way to us: the PDU did not come, or its data is not to be used.
+bool Initiator::befallen(Line& line, const wire::Pdu& pdu) {
+  const Faults chances = faults();
+  if (random_.chance(chances.lost_to_initiator)) {
+    around_.trace.line("< {} {} (lost)", line.cid, describe(pdu));
+    line.lossy = true;
+    return true;
+  }
+  if (pdu.data.empty() || !random_.chance(chances.data_to_initiator)) return false;
+  around_.trace.line("< {} {} (data damaged)", line.cid, describe(pdu));
+  line.lossy = true;
+  recover_session("data digest error");
+  return true;
+}
+
+void Initiator::dispatch(Line& line, const wire::Pdu& pdu) {
+  switch (pdu.opcode()) {
+    case Opcode::data_in:
+      return on_data_in(line, pdu);
+    case Opcode::scsi_response:
+      return on_response(line, pdu);
+    case Opcode::r2t:
+      return on_r2t(line, pdu);
+    case Opcode::nop_in:
+      return on_nop_in(line, pdu);
+    case Opcode::text_response:
+      return on_text_response(line, pdu);
+    case Opcode::task_management_response:
+      return on_management_response(pdu);
+    case Opcode::logout_response:
+      return on_logout_response(line, pdu);
+    case Opcode::async_message:
+      return on_async(pdu);
+    case Opcode::reject:
+      return on_reject(pdu);
+    default:
+      fail("a target does not send {}", describe(pdu));
+  }
+}
+
+/// StatSN, ExpCmdSN and MaxCmdSN. False when the PDU is not to be looked at further.
+bool Initiator::check_numbers(Line& line, const wire::Pdu& pdu) {
+  const auto& bhs = pdu.as<wire::ResponseBhs>();
+  const bool data_only = pdu.opcode() == Opcode::data_in && !bears_status(pdu);
+  if (bears_status(pdu)) {
+    if (line.numbers.take(bhs.stat_sn) != StatusNumbers::Verdict::in_order)
+      fail("{}: StatSN, expected {}", describe(pdu), line.numbers.expected());
+  } else if (!data_only && bhs.stat_sn != line.numbers.expected()) {
+    fail("{}: StatSN, the next is {}", describe(pdu), line.numbers.expected());
+  }
+  const std::uint32_t exp = bhs.exp_cmd_sn, max = bhs.max_cmd_sn;
+  if (line.exp_cmd_sn && wire::serial_less(exp, *line.exp_cmd_sn))
+    fail("{}: ExpCmdSN goes back from {}", describe(pdu), *line.exp_cmd_sn);
+  if (line.max_cmd_sn && wire::serial_less(max, *line.max_cmd_sn))
+    fail("{}: MaxCmdSN goes back from {}", describe(pdu), *line.max_cmd_sn);
+  if (wire::serial_less(cmd_sn_, exp))
+    fail("{}: ExpCmdSN beyond what was sent, {}", describe(pdu), cmd_sn_);
+  if (wire::serial_less(max, exp - 1)) fail("{}: MaxCmdSN below ExpCmdSN - 1", describe(pdu));
+  if (max - exp + 1 > settings().command_window)
+    fail("{}: a window of {}", describe(pdu), max - exp + 1);
+  line.exp_cmd_sn = exp;
+  line.max_cmd_sn = max;
+  if (wire::serial_less(exp_cmd_sn_, exp)) exp_cmd_sn_ = exp;
+  if (wire::serial_less(max_cmd_sn_, max)) max_cmd_sn_ = max;
+  return true;
+}
+
+Command& Initiator::command_of(const Line& line, const wire::Pdu& pdu) {
+  const auto at = commands_.find(pdu.initiator_task_tag());
+  if (at == commands_.end()) fail("{}: no such task is in progress", describe(pdu));
+  if (at->second->cid != line.cid)
+    fail("{}: on connection {}, the task is allegiant to {}", describe(pdu), line.cid,
+         at->second->cid);
+  return *at->second;
+}
+
+void Initiator::on_data_in(Line& line, const wire::Pdu& pdu) {
+  const auto& bhs = pdu.as<wire::DataInBhs>();
+  Command& command = command_of(line, pdu);
+  command.take_data_in(bhs, pdu.data, agreement_, line.lossy);
+  if (!bhs.has(wire::DataInBhs::kStatus)) return;
+  if (!bhs.is_final()) fail("{}: S without F", describe(pdu));
+  command.check_end(bhs.status(), bhs.flags, bhs.residual_bytes);
+  complete(command, bhs.status(), {});
+}
+
+void Initiator::on_response(Line& line, const wire::Pdu& pdu) {
+  const auto& bhs = pdu.as<wire::ScsiResponseBhs>();
+  Command& command = command_of(line, pdu);
+  constexpr std::uint8_t kCompleted = 0;
+  if (bhs.response() != kCompleted) fail("{}: response {}", describe(pdu), bhs.response());
+  command.check_end(bhs.status(), bhs.flags, bhs.residual_bytes);
+  command.check_count(bhs.exp_data_sn);
+  complete(command, bhs.status(), pdu.data);
+}
+
+void Initiator::on_r2t(Line& line, const wire::Pdu& pdu) {
+  Command& command = command_of(line, pdu);
+  command.take_r2t(pdu.as<wire::R2tBhs>(), agreement_, line.lossy);
+  answer_r2t_later(command.bhs.initiator_task_tag);
+}
+
+void Initiator::on_nop_in(Line& line, const wire::Pdu& pdu) {
+  const auto& bhs = pdu.as<wire::NopInBhs>();
+  if (bhs.initiator_task_tag == wire::kReservedTag) {
+    if (bhs.target_transfer_tag != wire::kReservedTag) answer_nop_in(line, bhs);
+    return;
+  }
+  const auto at = pings_.find(bhs.initiator_task_tag);
+  if (at == pings_.end()) fail("{}: nobody pinged", describe(pdu));
+  const std::size_t bytes =
+      std::min<std::size_t>(at->second.size(), agreement_.initiator_segment_bytes);
+  if (!std::ranges::equal(pdu.data, std::span(at->second).first(bytes)))
+    fail("{}: not the data of the ping", describe(pdu));
+  pings_.erase(at);
+}
+
+void Initiator::on_text_response(Line& line, const wire::Pdu& pdu) {
+  const auto& bhs = pdu.as<wire::TextResponseBhs>();
+  if (bhs.initiator_task_tag != text_tag_) fail("{}: no such Text Request", describe(pdu));
+  if (!bhs.is_final()) {
+    continue_text(line, bhs);
+    return;
+  }
+  if (bhs.target_transfer_tag != wire::kReservedTag) fail("{}: F with a tag", describe(pdu));
+  const std::string expected = std::string("TargetName=") + kTargetName;
+  if (wire::as_text(pdu.data).find(expected) == std::string_view::npos)
+    fail("SendTargets names no target");
+  text_tag_.reset();
+}
+
+void Initiator::on_management_response(const wire::Pdu& pdu) {
+  const auto& bhs = pdu.as<wire::TaskManagementResponseBhs>();
+  if (!management_ || bhs.initiator_task_tag != management_->initiator_task_tag)
+    fail("{}: no such task management request", describe(pdu));
+  const Management management = *std::exchange(management_, std::nullopt);
+  constexpr std::uint8_t kComplete = 0, kNoSuchTask = 1;
+  const bool one_task = management.referenced_task_tag != wire::kReservedTag;
+  const auto at = commands_.find(management.referenced_task_tag);
+  if (one_task && bhs.response() == kNoSuchTask) {
+    // Whatever it said of the task came before this (10.6.1).
+    if (at != commands_.end()) fail("{}: the task is in progress", describe(pdu));
+    return;
+  }
+  if (bhs.response() != kComplete) fail("{}: response {}", describe(pdu), bhs.response());
+  if (one_task) {
+    if (at != commands_.end()) give_up(*at->second);
+    return;
+  }
+  while (!commands_.empty()) give_up(*commands_.begin()->second);
+}
+
+void Initiator::on_logout_response(Line& line, const wire::Pdu& pdu) {
+  const auto& bhs = pdu.as<wire::LogoutResponseBhs>();
+  if (bhs.initiator_task_tag != logout_tag_) fail("{}: no such Logout Request", describe(pdu));
+  if (bhs.response() != 0) fail("{}: response {}", describe(pdu), bhs.response());
+  phase_ = Phase::finished;
+  line.state = Line::State::dead;
+  end_session();
+}
+
+void Initiator::on_async(const wire::Pdu& pdu) {
+  constexpr std::uint8_t kDropConnection = 2, kDropSession = 3;
+  const std::uint8_t event = pdu.as<wire::AsyncMessageBhs>().async_event;
+  if (event != kDropConnection && event != kDropSession) fail("{}: event {}", describe(pdu), event);
+  recover_session("the target drops the session");
+}
+
+void Initiator::on_reject(const wire::Pdu& pdu) {
+  const auto& bhs = pdu.as<wire::RejectBhs>();
+  if (pdu.data.size() < wire::kBhsBytes) fail("{}: without the header it rejects", describe(pdu));
+  const wire::Pdu rejected{pdu.data, {}, true};
+  const bool damaged =
+      bhs.reason() == static_cast<std::uint8_t>(wire::RejectReason::data_digest_error);
+  if (!damaged || settings().faults.data_to_target == 0)
+    fail("reject, reason {:#04x}, of {}", bhs.reason(), describe(rejected));
+  // The task of a Data-Out goes on to its end (6.3); anything else leaves a gap in CmdSN.
+  if (rejected.opcode() != Opcode::data_out) recover_session("a request was rejected");
+}
+
+/// The status of a command has come.
+void Initiator::complete(Command& command, std::uint8_t status, std::span<const std::byte> sense) {
+  constexpr std::uint8_t kGood = 0, kCheckCondition = 2;
+  constexpr unsigned kUnitAttention = 6, kAbortedCommand = 0xb;
+  const Operation& operation = command.operation;
+  if (status == kGood) {
+    if (operation.writes())
+      model_.write_succeeded(command.stamp, operation.lba, command.blocks_written());
+    if (operation.kind == Operation::Kind::read)
+      model_.check_read(command.issued, operation.lba,
+                        std::span(command.in)
+                            .first(std::min(command.required_bytes(), operation.expected_bytes)));
+    retire(command);
+    return;
+  }
+  constexpr std::size_t kKeyAt = 2 + 2;  // after SenseLength, in fixed format
+  const unsigned key = sense.size() > kKeyAt ? std::to_integer<unsigned>(sense[kKeyAt]) & 0x0f : 0;
+  const bool damage = settings().faults.data_to_target > 0 || settings().faults.lost_to_target > 0;
+  if (status != kCheckCondition || !(key == kUnitAttention || (key == kAbortedCommand && damage)))
+    fail("task {:#x} ends with status {:#04x} and sense key {}",
+         static_cast<std::uint32_t>(command.bhs.initiator_task_tag), status, key);
+  again_.push_back(operation);
+  if (operation.writes() && key == kUnitAttention)
+    model_.write_refused(command.stamp, operation.lba, command.blocks_written());
+  else if (operation.writes())
+    model_.write_uncertain(command.stamp, operation.lba, command.blocks_written());
+  retire(command);
+}
+
+/// It was aborted: no word comes of it any more, and it does nothing any more.
+void Initiator::give_up(Command& command) {
+  const Operation& operation = command.operation;
+  if (operation.writes())
+    model_.write_uncertain(command.stamp, operation.lba, command.blocks_written());
+  retire(command);
+}
+
+void Initiator::retire(Command& command) {
+  commands_.erase(command.bhs.initiator_task_tag);
+  constexpr std::uint64_t kEvery = 32;
+  if (++retired_ % kEvery != 0) return;
+  std::uint64_t oldest = model_.moment();
+  for (const auto& [tag, other] : commands_)
+    if (other->operation.reads()) oldest = std::min(oldest, other->issued);
+  model_.forget_before(oldest);
+}
+
+}  // namespace tsihd::session::sim
