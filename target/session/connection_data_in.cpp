@@ -49,8 +49,11 @@ bool may_ride_on_data(const Task& task) {
 }  // namespace
 
 void Connection::respond(Pending& pending) {
-  if (state_ == State::closed || state_ == State::closing) {
-    if (pending.kind == Pending::Kind::task) {
+  const bool is_task = pending.kind == Pending::Kind::task;
+  // A task that ends while the connection leaves (others were aborted before it) has nobody to
+  // tell.
+  if (state_ == State::closed || state_ == State::closing || (is_task && has_parted())) {
+    if (is_task) {
       auto& task = static_cast<Task&>(pending);
       task.session->release(task);
     }

@@ -329,5 +329,22 @@ BOOST_AUTO_TEST_CASE(a_lost_connection_with_commands_out) {
   BOOST_TEST(world.service->sessions().empty());
 }
 
+// An ORDERED command runs as soon as the one before it is aborted, also when that is because their
+// connection goes: then there is nobody to tell of its end.
+BOOST_AUTO_TEST_CASE(a_command_that_ends_while_its_connection_leaves_is_not_left_behind) {
+  World world;
+  Peer peer(world);
+  peer.login();
+  peer.test_ready();
+  peer.write(8);
+  (void)peer.expect<wire::R2tBhs>(wire::Opcode::r2t);
+  auto ordered = peer.command(0x28, 0);
+  ordered.flags = wire::kFinalBit | wire::ScsiCommandBhs::kRead | 2;
+  peer.send(ordered);
+  peer.expect_silence();
+  peer.vanish();
+  BOOST_TEST(world.service->registry().sessions().empty());
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 }  // namespace tsihd::session::test
