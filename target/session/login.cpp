@@ -158,6 +158,9 @@ LoginStep LoginExchange::Impl::take_first_header(const LoginRequestBhs& request)
   if (request.version_min() > 0)  // 10.12.4-01: 0 is the only version
     return refusal(LoginStatus::unsupported_version,
                    fmt::format("Version-min is {}", request.version_min()));
+  constexpr unsigned kReservedIsidType = 3;
+  if (request.isid[0] >> 6 == kReservedIsidType)  // 10.12.5; 10: reserved codes are errors
+    return refusal(LoginStatus::initiator_error, "T of the ISID is 11b (RFC 3720 10.12.5)");
   return {};
 }
 

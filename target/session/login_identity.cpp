@@ -11,9 +11,10 @@
 namespace tsihd::session {
 namespace {
 
-// An address as 16 bytes, IPv4 in its mapped form; nothing when it is a host name.
+// An address as 16 bytes, IPv4 in its mapped form; nothing when it is a host name. The zone of a
+// link-local address (RFC 4007) is this machine's own affair.
 std::optional<std::array<std::uint8_t, 16>> parse_address(std::string_view text) {
-  const std::string terminated(text);
+  const std::string terminated(without_zone(text));
   std::array<std::uint8_t, 16> bytes{};
   if (inet_pton(AF_INET6, terminated.c_str(), bytes.data()) == 1) return bytes;
   bytes = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
@@ -86,6 +87,10 @@ LoginStep check_joined_session(const LoginContext& context, const LoginIdentity&
 }
 
 }  // namespace
+
+std::string_view without_zone(std::string_view address) {
+  return address.substr(0, address.find('%'));
+}
 
 bool is_ipv6_address(std::string_view address) {
   return address.find(':') != std::string_view::npos;

@@ -33,5 +33,7 @@ bool portal_takes(const Portal& portal, std::string_view local_address, std::uin
 /// 0.0.0.0 or ::, in any spelling.
 bool is_wildcard_address(std::string_view address);
 bool is_ipv6_address(std::string_view address);
+/// fe80::1%eth0 without %eth0, which means nothing to anybody else.
+std::string_view without_zone(std::string_view address);
 
 }  // namespace tsihd::session

@@ -47,13 +47,15 @@ struct OfferedParameters {
 /// What TPG attribute session_guard says; see guard.h.
 enum class GuardMode : std::uint8_t { off, reject, fence };
 
-/// LIO's TPG attributes, and ours for the session guard. LIO's defaults.
+/// LIO's TPG attributes, and ours for the session guard and for redirection. LIO's defaults, but
+/// for demo_mode_discovery, which would show targets to those who may not log in (RFC 3720 appendix
+/// D).
 struct PortalGroupAttributes {
   bool authentication = false;      ///< CHAP demanded of normal sessions
   bool generate_node_acls = false;  ///< demo mode: an initiator without an ACL gets all LUNs
   bool demo_mode_write_protect = true;
   bool prod_mode_write_protect = false;
-  bool demo_mode_discovery = true;         ///< SendTargets shows this target to strangers
+  bool demo_mode_discovery = false;        ///< SendTargets shows this target to strangers
   std::uint32_t default_cmdsn_depth = 64;  ///< queue depth: MaxCmdSN - ExpCmdSN + 1
   std::uint32_t login_timeout_s = 15;
   std::uint32_t nop_in_interval_s = 15;  ///< LIO's nopin_timeout; 0 = no keepalive

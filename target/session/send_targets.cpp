@@ -25,8 +25,11 @@ std::string shown_address(const Portal& portal, const TextContext& context) {
   const std::uint16_t port = portal.port != 0 ? portal.port : context.local_port;
   std::string_view address = portal.address;
   if (is_wildcard_address(address)) {
-    address = context.local_address;
+    address = without_zone(context.local_address);
     if (!portal_takes({.address = portal.address, .port = 0}, address, port)) return {};
+    constexpr std::string_view kMapped = "::ffff:";
+    if (address.starts_with(kMapped) && address.find('.') != std::string_view::npos)
+      address.remove_prefix(kMapped.size());  // an IPv4 initiator at ::
   }
   return is_ipv6_address(address) ? fmt::format("[{}]:{}", address, port)
                                   : fmt::format("{}:{}", address, port);

@@ -72,6 +72,8 @@ BOOST_AUTO_TEST_CASE(portal_matching) {
   BOOST_TEST(portal_takes({"10.0.0.1", 3260}, "::ffff:10.0.0.1", 3260));
   BOOST_TEST(!portal_takes({"10.0.0.1", 3260}, "10.0.0.2", 3260));
   BOOST_TEST(portal_takes({"127.0.0.1", 0}, "127.0.0.1", 41234));
+  BOOST_TEST(portal_takes({"fe80::1", 3260}, "fe80::1%eth0", 3260));
+  BOOST_TEST(!portal_takes({"fe80::1", 3260}, "fe80::2%eth0", 3260));
 }
 
 // The group with the very address wins over one with a wildcard.

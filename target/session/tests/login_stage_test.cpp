@@ -111,14 +111,46 @@ BOOST_AUTO_TEST_CASE(stage_that_is_not_the_current_one) {
              LoginStatus::initiator_error);
 }
 
-// R3720-10.12.4-01, R3720-10.13.2.
+// R3720-10.12.4-01, R3720-10.13.2: 0 must be within the initiator's range; the answer's versions
+// are 0 in any case (check_header looks).
 BOOST_AUTO_TEST_CASE(versions) {
   header.specific_2 = 1;  // Version-max
   BOOST_TEST((operational({}).state == LoginState::awaiting_admission));
-  begin();
-  header.specific_2 = header.specific_3 = 1;
-  const Reply reply = operational({});
-  BOOST_TEST(reply.status() == LoginStatus::unsupported_version);
+  for (const auto& [highest, lowest] : {std::pair(1, 1), std::pair(255, 1), std::pair(0, 1)}) {
+    begin();
+    header.specific_2 = static_cast<std::uint8_t>(highest);
+    header.specific_3 = static_cast<std::uint8_t>(lowest);
+    BOOST_TEST(operational({}).status() == LoginStatus::unsupported_version);
+  }
+}
+
+// Section 10: reserved bits and fields are ignored, and they are not echoed (check_header looks).
+BOOST_AUTO_TEST_CASE(reserved_bits_and_fields) {
+  const auto spoil = [&] {
+    header.reserved_22 = 0xffff;
+    header.reserved_32.fill(std::byte{0xff});
+  };
+  constexpr std::uint8_t kReservedFlags = 0x30, kReservedNext = 2;
+  spoil();
+  header.flags = LoginFlags::stages(Stage::security, Stage::security) | kReservedFlags |
+                 kReservedNext;  // NSG is reserved without the T bit
+  Reply reply = send_pdu(header, names());
+  BOOST_TEST(reply.status() == 0);
+  header.flags = LoginFlags::stages(Stage::security, Stage::full_feature) | LoginFlags::kTransit |
+                 kReservedFlags;
+  header.opcode_byte &= 0x3f;  // the I bit: Login Requests are always immediate (10.12)
+  reply = send_pdu(header, "");
+  BOOST_TEST((reply.state == LoginState::awaiting_admission));
+}
+
+// Section 10: reserved codes in defined fields are errors; T of the ISID has one (10.12.5).
+BOOST_AUTO_TEST_CASE(isid_types) {
+  for (const unsigned type : {0u, 1u, 2u, 3u}) {
+    begin();
+    header.isid[0] = static_cast<std::uint8_t>(type << 6);
+    const Reply reply = operational({});
+    BOOST_TEST(reply.status() == (type == 3 ? LoginStatus::initiator_error : 0));
+  }
 }
 
 // R3720-10.12.4.1-01, R3720-10.12.6-03, R3720-10.12.7-01; 5.3: one Initiator Task Tag.

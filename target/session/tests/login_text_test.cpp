@@ -27,6 +27,7 @@ struct TextFixture {
     target->name = std::move(name);
     auto group = std::make_unique<PortalGroup>();
     group->portals.push_back({"0.0.0.0", 3260});
+    group->acls[identity.initiator_name];
     target->portal_groups.push_back(std::move(group));
     inventory.targets.push_back(std::move(target));
     return *inventory.targets.back()->portal_groups[0];
@@ -89,19 +90,41 @@ BOOST_AUTO_TEST_CASE(normal_session) {
   BOOST_TEST((send("SendTargets=All\0"s) == std::unexpected(RejectReason::protocol_error)));
 }
 
-// Who is shown what: demo mode, demo_mode_discovery, an ACL. R3720 appendix D: no names when there
+// Who is shown what: an ACL, demo mode, demo_mode_discovery. R3720 appendix D: no names when there
 // is nothing to access.
 BOOST_AUTO_TEST_CASE(shown_to_those_who_may) {
   discover();
-  group(0).attributes.demo_mode_discovery = false;
-  BOOST_TEST(ask("SendTargets=All\0"s) == kRecordB);
-  group(0).acls["iqn.2001-04.com.example:host"];
-  BOOST_TEST(ask("SendTargets=All\0"s) == kRecordA + kRecordB);
   group(0).acls.clear();
+  BOOST_TEST(ask("SendTargets=All\0"s) == kRecordB);
+  BOOST_TEST(ask("SendTargets=iqn.2001-04.com.example:a\0"s) == "");
   group(0).attributes.generate_node_acls = true;
+  BOOST_TEST(ask("SendTargets=All\0"s) == kRecordA + kRecordB);
+  group(0).attributes.generate_node_acls = false;
+  group(0).attributes.demo_mode_discovery = true;
   BOOST_TEST(ask("SendTargets=All\0"s) == kRecordA + kRecordB);
   group(0).enabled = group(1).enabled = false;
   BOOST_TEST(ask("SendTargets=All\0"s) == "");
+}
+
+// Several portal groups of one target, each with its tag; one that the initiator may not use is
+// not shown, in no kind of session.
+BOOST_AUTO_TEST_CASE(several_portal_groups) {
+  inventory.targets.pop_back();
+  auto second = std::make_unique<PortalGroup>();
+  second->tag = 2;
+  second->portals = {{"192.0.2.1", 3260}, {"192.0.2.2", 3261}};
+  second->acls[identity.initiator_name];
+  auto foreign = std::make_unique<PortalGroup>();
+  foreign->tag = 3;
+  foreign->portals = {{"192.0.2.3", 3260}};
+  inventory.targets[0]->portal_groups.push_back(std::move(second));
+  inventory.targets[0]->portal_groups.push_back(std::move(foreign));
+  const std::string record =
+      kRecordA + "TargetAddress=192.0.2.1:3260,2\0TargetAddress=192.0.2.2:3261,2\0"s;
+  discover();
+  BOOST_TEST(ask("SendTargets=All\0"s) == record);
+  log_in_to(0);
+  BOOST_TEST(ask("SendTargets=\0"s) == record);
 }
 
 // R3720-12.8-02.
@@ -115,6 +138,29 @@ BOOST_AUTO_TEST_CASE(addresses) {
              "TargetName=iqn.2001-04.com.example:a\0TargetAddress=192.168.1.1:3261,9\0"
              "TargetAddress=[fd00::1]:3260,9\0TargetAddress=10.0.0.9:3260,9\0"
              "TargetAddress=10.0.0.9:3270,9\0TargetAddress=127.0.0.1:3260,9\0"s);
+}
+
+// A portal on a wildcard is shown as the address that the initiator has reached.
+BOOST_AUTO_TEST_CASE(wildcard_portals) {
+  discover();
+  inventory.targets.pop_back();
+  const auto shown_at = [&](std::string_view portal, std::string_view reached) {
+    group(0).portals = {{std::string(portal), 3260}};
+    TextExchange at({inventory, identity, std::string(reached), 3260}, parameters);
+    std::vector<std::byte> bytes;
+    wire::append_pdu(bytes, request, wire::as_bytes("SendTargets=All\0"s));
+    const std::span<const std::byte> all(bytes);
+    BOOST_REQUIRE(at.on_request({all.first(48), all.subspan(48, 16), true}, response, data));
+    const std::size_t address = data.find("TargetAddress=");
+    return address == std::string::npos ? "nothing"
+                                        : data.substr(address + 14, data.size() - address - 15);
+  };
+  BOOST_TEST(shown_at("0.0.0.0", "10.0.0.9") == "10.0.0.9:3260,1");
+  BOOST_TEST(shown_at("::", "fd00::9") == "[fd00::9]:3260,1");
+  BOOST_TEST(shown_at("::", "10.0.0.9") == "10.0.0.9:3260,1");
+  BOOST_TEST(shown_at("::", "::ffff:10.0.0.9") == "10.0.0.9:3260,1");
+  BOOST_TEST(shown_at("::", "fe80::9%eth0") == "[fe80::9]:3260,1");
+  BOOST_TEST(shown_at("0.0.0.0", "fd00::9") == "nothing");  // it would not be reached there
 }
 
 // 10.10.4, R3720-10.11.6-01, R3720-10.11.2-01: an answer in parts.
