@@ -153,29 +153,34 @@ void Connection::retired(std::string_view why, Departure how) {
   service_.mark_ready(*this);
 }
 
-/// Takes the responses that are not PDUs yet out of the line: those of suspended commands wait for
-/// a new connection, the others are never sent.
 void Connection::leave_session(Departure how, std::string_view why) {
   if (!session_) return;
-  clear_line(how != Departure::closed && session_->recovers_connections() &&
-             session_->state() == Session::State::active);
+  drop_responses(how != Departure::closed && session_->recovers_connections() &&
+                 session_->state() == Session::State::active);
   session_->leave(*this, how, why);
   session_ = nullptr;
 }
 
-void Connection::clear_line(bool strand_tasks) {
+/// Forgets the responses that are not PDUs yet, and those that are not acknowledged. `strand`:
+/// their commands are suspended, and a new connection will send them; else nobody does.
+void Connection::drop_responses(bool strand) {
+  const auto drop = [&](Task& task) {
+    if (strand) task.stage = Task::Stage::stranded;
+    task.emitted = !strand;  // a stranded one will be sent anew
+    task_sent(task);
+  };
   while (!line_.empty()) {
     Pending& pending = *line_.front();
     line_.pop();
-    if (pending.kind != Pending::Kind::task) continue;
-    auto& task = static_cast<Task&>(pending);
-    if (strand_tasks) {
-      task.stage = Task::Stage::stranded;
-    } else {
-      task.emitted = true;
-      task_sent(task);
-    }
+    if (pending.kind == Pending::Kind::replay)
+      static_cast<Replay&>(pending).task = nullptr;
+    else if (pending.kind == Pending::Kind::task && !static_cast<Task&>(pending).retained)
+      drop(static_cast<Task&>(pending));
   }
+  history_.clear([&](Task& task) {
+    task.retained = false;
+    drop(task);
+  });
 }
 
 void Connection::disconnected(std::string_view why) {
@@ -213,7 +218,7 @@ void Connection::ready_to_send() {
 Instant Connection::next_deadline() const {
   if (state_ == State::closed) return Instant::max();
   if (state_ == State::closing) return close_deadline_;
-  Instant deadline = std::min(ping_deadline_, logout_deadline_);
+  Instant deadline = std::min({ping_deadline_, logout_deadline_, data_deadline_});
   if (in_login()) deadline = std::min(deadline, login_deadline_);
   if (output_since_ != Instant::max())
     deadline = std::min(deadline, output_since_ + seconds(service_.limits().output_stall_s));
@@ -246,6 +251,8 @@ void Connection::tick() {
     service_.log().warning("connection drop peer={} reason=\"no Logout after it was asked for\"",
                            endpoints_.remote());
     close_after_output("no Logout after it was asked for");
+  } else if (now >= data_deadline_) {
+    look_for_lost_data();
   } else if (session_ && session_->is_discovery()) {
     drop("a discovery session without requests");
   } else {

@@ -24,6 +24,7 @@
 #include "target/session/login.h"
 #include "target/session/negotiation_text.h"
 #include "target/session/output.h"
+#include "target/session/response_history.h"
 #include "target/session/service.h"
 #include "target/session/task_management.h"
 #include "target/wire/pdu.h"
@@ -98,10 +99,16 @@ class Connection {
   /// Sends R2Ts for what is missing up to `goal_bytes`, as many as may be out at once.
   void solicit(Task& task, std::uint32_t goal_bytes);
   void discard_rest(Task& task);
+  /// Takes a command up again whose connection was lost (TASK REASSIGN, 6.2.2). `exp_data_sn`: see
+  /// 10.5.6; 0 when the initiator does not say.
+  void resume(Task& task, std::uint32_t exp_data_sn);
+  /// Memory is short: nothing that was sent can be asked for again.
+  void forget_retained();
   void send_task_management_response(std::uint32_t initiator_task_tag,
                                      TaskManagementResponse response);
   void answer_acknowledged(TaskManagement& request);
   std::uint32_t acknowledged_stat_sn() const { return acknowledged_stat_sn_; }
+  std::uint32_t next_stat_sn() const { return stat_sn_; }
 
   /// A NOP-In that wants an answer; the session guard's question whether the peer is alive.
   void ping();
@@ -141,7 +148,7 @@ class Connection {
   void drop(std::string_view why);
   void drop_session(std::string_view why);
   void leave_session(Departure how, std::string_view why);
-  void clear_line(bool strand_tasks);
+  void drop_responses(bool strand);
   void close_output(std::string_view why);
   void send_async(std::uint8_t event, std::uint16_t parameter_1, std::uint32_t parameter_2,
                   std::uint32_t parameter_3);
@@ -188,16 +195,46 @@ class Connection {
   // connection_data_out.cpp
   void on_data_out(const wire::Pdu& pdu);
   void on_uncalled(Task* task, const wire::Pdu& pdu);
-  void on_unsolicited(Task& task, const wire::Pdu& pdu);
-  void on_solicited(Task& task, Transfer& transfer, const wire::Pdu& pdu);
+  void ask(Task& task, Transfer& transfer, ByteRanges::Run wanted);
+  void send_r2t(const Task& task, const Transfer& transfer);
+  void on_sequence(Task& task, Transfer& transfer, const wire::Pdu& pdu);
+  bool in_sequence(Task& task, Transfer& transfer, std::uint32_t data_sn);
+  void lost_some(Task& task, Transfer& transfer);
+  void take_data(Task& task, Transfer& transfer, const wire::Pdu& pdu);
+  void end_sequence(Task& task, Transfer& transfer);
+  void expect_data(Task& task);
+  void look_for_lost_data();
+  void time_out_data(Task& task);
   void went_on(Task& task);
   void store(Task& task, std::uint32_t offset_bytes, std::span<const std::byte> data);
+
+  // connection_snack.cpp
+  using Refused = std::optional<wire::RejectReason>;
+  void on_snack(const wire::Pdu& pdu);
+  Task* find_unacknowledged(std::uint32_t initiator_task_tag);
+  Refused on_data_snack(const wire::SnackRequestBhs& bhs);
+  Refused resend_r2ts(Task& task, const wire::SnackRequestBhs& bhs);
+  Refused resend_data_in(Task& task, const wire::SnackRequestBhs& bhs);
+  Refused on_status_snack(const wire::SnackRequestBhs& bhs);
+  Refused on_data_ack(const wire::SnackRequestBhs& bhs);
+  Refused on_r_data_snack(const wire::SnackRequestBhs& bhs);
+  void emit_replay(Replay& replay);
+  void resend_response(const ResponseHistory::Entry& entry);
+  void rewind(Task& task, std::uint32_t data_sn, std::uint32_t offset_bytes);
+  void stop_replay(Task& task);
+  void remember(Task& task);
+  void solicit_acknowledgement();
+  void let_go(Task& task);
 
   // connection_data_in.cpp
   void fill_output();
   bool emit_task(Task& task);
   bool emit_data_in(Task& task);
+  void push_data_in(Task& task, std::uint32_t data_sn, std::uint32_t offset_bytes,
+                    std::uint32_t bytes);
   void emit_scsi_response(Task& task);
+  void push_scsi_response(Task& task);
+  std::uint32_t burst_bytes() const { return parameters_.max_burst_length_bytes & ~3u; }
   void emit_task_management(TaskManagement& request);
   void task_sent(Task& task);
   void update_data_in_limit();
@@ -213,6 +250,7 @@ class Connection {
   OutputQueue output_;
   PendingLine line_;
   Discards discards_;
+  ResponseHistory history_;  ///< ErrorRecoveryLevel 1 and 2
 
   std::uint32_t stat_sn_ = 0;               ///< of the next response
   std::uint32_t acknowledged_stat_sn_ = 0;  ///< the initiator's ExpStatSN
@@ -235,6 +273,7 @@ class Connection {
 
   Instant last_received_;
   Instant login_deadline_;
+  Instant data_deadline_ = Instant::max();    ///< a sequence of Data-Out may stand still
   Instant ping_deadline_ = Instant::max();    ///< an answer is due
   Instant logout_deadline_ = Instant::max();  ///< a Logout was asked for
   Instant close_deadline_ = Instant::max();

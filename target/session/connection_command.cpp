@@ -115,25 +115,31 @@ bool Connection::fill_command(Task& task, const wire::Pdu& pdu) {
 /// not negotiated ends the task with the condition that 10.4.7.2 has for it.
 void Connection::take_unsolicited(Task& task, const wire::Pdu& pdu) {
   if (!task.write) return;
-  task.unsolicited_limit_bytes =
+  Transfer& unsolicited = task.unsolicited;
+  unsolicited.target_transfer_tag = wire::kReservedTag;
+  unsolicited.length_bytes =
       std::min(parameters_.first_burst_length_bytes, task.expected_data_out_bytes);
-  task.unsolicited_open = !pdu.is_final();
+  unsolicited.open = !pdu.is_final();
   if (!pdu.data.empty() && !parameters_.immediate_data)
     task.condemn(Task::Condition::unexpected_unsolicited_data);
-  else if (task.unsolicited_open && parameters_.initial_r2t)
+  else if (unsolicited.open && parameters_.initial_r2t)
     task.condemn(Task::Condition::unexpected_unsolicited_data);
-  else if (pdu.data.size() > task.unsolicited_limit_bytes)
+  else if (pdu.data.size() > unsolicited.length_bytes)
     task.condemn(Task::Condition::incorrect_amount_of_data);
-  if (task.condemned || (pdu.data.empty() && !task.unsolicited_open)) return;
+  if (task.condemned || (pdu.data.empty() && !unsolicited.open)) return;
   const std::uint32_t whole_bytes =
       std::min(task.expected_data_out_bytes, service_.limits().command_data_bytes);
   const std::uint32_t room_bytes =
-      session_->reserve_ahead(task, whole_bytes, task.unsolicited_limit_bytes);
+      session_->reserve_ahead(task, whole_bytes, unsolicited.length_bytes);
   if (!make_room(task, room_bytes)) {
     task.condemn(scsi::Status::task_set_full);
     return;
   }
+  const auto bytes = static_cast<std::uint32_t>(pdu.data.size());
+  unsolicited.got.add(0, bytes);
   store(task, 0, pdu.data);
+  task.solicited_bytes = bytes;
+  if (unsolicited.open) expect_data(task);
 }
 
 /// A buffer of at least `bytes` for the task's data_out, with what has come so far.

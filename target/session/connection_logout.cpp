@@ -43,7 +43,7 @@ void Connection::log_out_this(std::uint8_t reason) {
     session_->end(reason == kCloseSession ? "logout" : "logout of its only connection");
     return;
   }
-  if (logout_for_recovery_) clear_line(true);
+  if (logout_for_recovery_) drop_responses(true);
   session_->part(*this, logout_for_recovery_ ? Departure::recovery : Departure::closed);
   logout_wait_ = LogoutWait::connection;
   logout_link_ = link_;

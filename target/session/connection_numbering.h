@@ -2,6 +2,7 @@
 #pragma once
 
 #include "target/session/connection.h"
+#include "target/session/session.h"
 
 namespace tsihd::session {
 
@@ -17,15 +18,18 @@ void Connection::number(T& bhs, bool advances) {
 
 template <class T>
 void Connection::send(T bhs, bool advances) {
-  number(bhs, advances);
-  output_.push(bhs, {}, nullptr, digests_);
-  ready_to_send();
+  send_copy(bhs, {}, advances);
 }
 
 template <class T>
 void Connection::send_copy(T bhs, std::span<const std::byte> data, bool advances) {
   number(bhs, advances);
   output_.push_copy(bhs, data, digests_);
+  if (advances && session_->recovers()) {
+    history_.note(stat_sn_ - 1, std::as_bytes(std::span(&bhs, 1)), data,
+                  [this](Task& task) { let_go(task); });
+    solicit_acknowledgement();
+  }
   ready_to_send();
 }
 

@@ -33,6 +33,10 @@ void Connection::on_full_feature_pdu(const wire::Pdu& pdu) {
     on_scsi_command(pdu);
     return;
   }
+  if (opcode == Opcode::snack_request) {
+    on_snack(pdu);
+    return;
+  }
   if (opcode == Opcode::nop_out && pdu.initiator_task_tag() == wire::kReservedTag) {
     // An answer to our NOP-In, or news of ExpStatSN; it bears no number (10.18.1).
     if (!pdu.is_immediate()) reject(pdu, RejectReason::invalid_pdu_field);
@@ -46,7 +50,8 @@ void Connection::acknowledge(std::uint32_t exp_stat_sn) {
       wire::serial_less(stat_sn_, exp_stat_sn))
     return;
   acknowledged_stat_sn_ = exp_stat_sn;
-  if (session_->managing()) session_->acknowledged(*this);
+  if (!history_.empty()) history_.acknowledge(exp_stat_sn, [this](Task& task) { let_go(task); });
+  service_.status_acknowledged();
 }
 
 /// Why this request is not for this session at all, before any number is looked at.
@@ -59,8 +64,10 @@ std::optional<RejectReason> Connection::inadmissible(const wire::Pdu& pdu) const
     case Opcode::text_request:
     case Opcode::logout_request:
       break;
+    case Opcode::snack_request:
+      if (session_->recovers()) return std::nullopt;
+      return RejectReason::protocol_error;  // ErrorRecoveryLevel 0 knows none (10.16)
     case Opcode::login_request:
-    case Opcode::snack_request:  // ErrorRecoveryLevel 0 knows none (10.16)
       return RejectReason::protocol_error;
     default:
       return RejectReason::command_not_supported;
@@ -174,6 +181,9 @@ void Connection::reject(const wire::Pdu& pdu, RejectReason reason) {
                          endpoints_.remote());
   wire::RejectBhs bhs;
   bhs.set_reason(static_cast<std::uint8_t>(reason));
+  if (pdu.opcode() == Opcode::snack_request && reason == RejectReason::protocol_error)
+    if (const Task* task = find_unacknowledged(pdu.initiator_task_tag()))
+      bhs.data_sn = task->data_sn + task->r2t_sn;  // what comes next (10.17.2)
   send_copy(bhs, pdu.header, true);
 }
 

@@ -31,6 +31,9 @@ struct Counters {
   std::uint64_t data_in_bytes = 0;
   std::uint64_t data_out_bytes = 0;
   std::uint64_t r2ts = 0;
+  std::uint64_t recovery_r2ts = 0;  ///< sequences of Data-Out asked for again
+  std::uint64_t snacks = 0;
+  std::uint64_t tasks_reassigned = 0;
   std::uint64_t task_management = 0;
   std::uint64_t tasks_aborted = 0;
 

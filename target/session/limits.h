@@ -34,6 +34,12 @@ struct Limits {
   /// 2); those of the oldest end when there is one more.
   std::uint32_t suspended_connections = 16;
 
+  /// A sequence of Data-Out PDUs that stands still for so long has lost some (ErrorRecoveryLevel 1
+  /// and 2): what is missing is asked for again, recovery_r2ts times for one command; after that it
+  /// ends with CHECK CONDITION.
+  std::uint32_t data_out_timeout_s = 10;
+  std::uint32_t recovery_r2ts = 8;
+
   /// Immediate commands in progress in one session; one more is rejected with reason 06h.
   std::uint32_t immediate_commands = 16;
   /// Task management functions waiting for disks; one more is answered "function rejected".

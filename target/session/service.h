@@ -147,6 +147,7 @@ class Service {
   void device_let_go() {
     if (managements_waiting_ > 0) advance_task_management();
   }
+  void status_acknowledged() { device_let_go(); }
   const std::vector<Connection*>& connections() const { return connections_; }
 
  private:

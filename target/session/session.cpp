@@ -178,20 +178,21 @@ void Session::data_arrived(Task& task) {
     settle(task);
     return;
   }
-  if (task.unsolicited_open) return;
+  if (task.unsolicited.open) return;
   const std::uint32_t goal_bytes =
       std::min(task.wanted_data_out_bytes, task.expected_data_out_bytes);
   if (task.condemned) {
     if (!task.owes_data()) condemned(task);
     return;
   }
-  if (task.received_bytes >= goal_bytes && task.open_transfers == 0) {
+  if (task.received_bytes >= goal_bytes && task.open_transfers == 0 && task.hole_count == 0) {
     task.collecting = false;
-    task.data_out = task.out_buffer.first(task.received_bytes);
+    task.data_out = task.out_buffer.first(goal_bytes);
     scsi::LunMap::data_out_ready(task);
     return;
   }
-  if (task.connection && !task.stopped) task.connection->solicit(task, goal_bytes);
+  if (task.connection && (!task.stopped || task.hole_count > 0))
+    task.connection->solicit(task, goal_bytes);
 }
 
 void Session::condemned(Task& task) {
@@ -213,6 +214,11 @@ void Session::settle(Task& task) {
   if (task.at_device) return;
   if (task.silent) {
     if (task.owes_data() && task.connection) task.connection->discard_rest(task);
+    if (task.pdus_unsent > 0) {  // a connection that is closing still sends what it has of it
+      task.stage = Task::Stage::responding;
+      task.emitted = true;
+      return;
+    }
     release(task);
     return;
   }
@@ -229,6 +235,7 @@ void Session::abort(Task& task) {
   switch (task.stage) {
     case Task::Stage::idle:
     case Task::Stage::responding:
+    case Task::Stage::answered:
       return;  // its response is on its way, before anything that is said later
     case Task::Stage::ordering:
       window_.forget(task);
@@ -276,15 +283,27 @@ void Session::status_queued(Task& task) {
   task.counted = false;
 }
 
+/// Its status is sent; what may be asked for again stays until that is acknowledged.
+void Session::answered(Task& task) {
+  task.stage = Task::Stage::answered;
+  task.out_buffer = {};
+  if (task.launched) moving_bytes_ -= task.reserved_bytes;
+  task.launched = false;
+  if (task.data_in_bytes == 0) give_back_memory(task);
+}
+
+void Session::give_back_memory(Task& task) {
+  if (task.reserved_bytes == 0) return;
+  reserved_bytes_ -= task.reserved_bytes;
+  if (task.launched) moving_bytes_ -= task.reserved_bytes;
+  service_.give_back_data_bytes(task.reserved_bytes);
+  task.reserved_bytes = 0;
+}
+
 void Session::release(Task& task) {
   status_queued(task);
   if (task.immediate) --immediate_in_use_;
-  if (task.reserved_bytes > 0) {
-    reserved_bytes_ -= task.reserved_bytes;
-    if (task.launched) moving_bytes_ -= task.reserved_bytes;
-    service_.give_back_data_bytes(task.reserved_bytes);
-    task.reserved_bytes = 0;
-  }
+  give_back_memory(task);
   tasks_.give_back(task);
   if (state_ == State::ended && tasks_.in_use() == 0)
     service_.registry().session_ended(*this);  // it can be buried now
@@ -303,9 +322,22 @@ bool Session::try_reserve(Task& task) {
   if (wanted <= task.reserved_bytes) return true;
   const std::uint64_t more = wanted - task.reserved_bytes;
   const bool alone = moving_bytes_ == 0;  // one always may: no standstill
-  if (!alone && !has_memory_for(more)) return false;
+  if (!has_memory_for(more) && !make_memory_for(more) && !alone) return false;
   reserve(task, more);
   return true;
+}
+
+/// What is only kept for recovery gives way: this session's first, then everybody's.
+bool Session::make_memory_for(std::uint64_t bytes) {
+  forget_retained();
+  if (has_memory_for(bytes)) return true;
+  for (const auto& session : service_.registry().sessions()) session->forget_retained();
+  return has_memory_for(bytes);
+}
+
+void Session::forget_retained() {
+  if (!recovers()) return;
+  for (Connection* connection : connections_) connection->forget_retained();
 }
 
 std::uint32_t Session::reserve_ahead(Task& task, std::uint32_t whole_bytes,

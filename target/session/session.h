@@ -107,6 +107,8 @@ class Session final : public scsi::CommandOwner {
   void abort(Task& task);
   /// Its status is in the line of PDUs: the tag and the place in the window are free.
   void status_queued(Task& task);
+  /// Its status is sent and kept until it is acknowledged (ErrorRecoveryLevel 1 and 2).
+  void answered(Task& task);
   /// Nothing of it is left to send.
   void release(Task& task);
 
@@ -121,8 +123,8 @@ class Session final : public scsi::CommandOwner {
   void advance_task_management();
   /// The response is in the line of PDUs.
   void task_management_answered(TaskManagement& request);
-  /// ExpStatSN has moved on.
-  void acknowledged(Connection& connection);
+  /// Its answer waits until the responses before it are confirmed; false: none is open.
+  bool await_acknowledgement(TaskManagement& request);
 
   // -- memory
   bool waits_for_memory() const { return queued_head_ != nullptr; }
@@ -141,6 +143,9 @@ class Session final : public scsi::CommandOwner {
 
  private:
   bool has_memory_for(std::uint64_t more_bytes) const;
+  bool make_memory_for(std::uint64_t bytes);
+  void forget_retained();
+  void give_back_memory(Task& task);
   bool try_reserve(Task& task);
   void reserve(Task& task, std::uint64_t bytes);
   void launch(Task& task);
@@ -173,6 +178,13 @@ class Session final : public scsi::CommandOwner {
   void execute_abort_task(TaskManagement& request);
   void reset_units(const TaskManagement& request);
   bool commands_gone(const TaskManagement& request) const;
+  bool responses_pending(const TaskManagement& request) const;
+  bool acknowledged(TaskManagement& request);
+  void execute_reassign(TaskManagement& request);
+  void reassign(const TaskManagement& request);
+  Task* find_stranded(std::uint32_t initiator_task_tag) const;
+  bool knows(std::uint32_t initiator_task_tag) const;
+  bool is_logged_out(std::uint32_t link) const;
   void answer(TaskManagement& request, TaskManagementResponse response);
 
   Service& service_;

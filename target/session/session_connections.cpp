@@ -12,6 +12,7 @@
 namespace tsihd::session {
 
 std::uint32_t Session::bind(Connection& connection) {
+  log_out_suspended(connection.cid(), recovers_connections());  // implicitly (5.3.4)
   connections_.push_back(&connection);
   peer_ = connection.endpoints().remote();
   peer_address_ = connection.endpoints().remote_address;
@@ -82,7 +83,9 @@ bool Session::has_future(Departure how) const {
 void Session::forget_managements(const Connection& connection) {
   for (TaskManagement& request : managements_) {
     if (request.connection != &connection) continue;
-    if (request.phase == TaskManagement::Phase::disks) service_.add_management_waiting(-1);
+    if (request.phase == TaskManagement::Phase::disks ||
+        request.phase == TaskManagement::Phase::acknowledgement)
+      service_.add_management_waiting(-1);
     if (request.phase != TaskManagement::Phase::idle) --managing_;
     request.phase = TaskManagement::Phase::idle;
     request.connection = nullptr;
@@ -171,6 +174,52 @@ void Session::tick() {
     ++service_.counters().sessions_dropped;
     end("its last connection was lost and nobody came back");
   }
+}
+
+/// The command of this tag that lost its connection, or null.
+Task* Session::find_stranded(std::uint32_t initiator_task_tag) const {
+  for (Task* task = tasks_.first_in_use(); task; task = task->next_in_use)
+    if (!task->connection && !task->silent && task->stage != Task::Stage::responding &&
+        task->initiator_task_tag == initiator_task_tag)
+      return task;
+  return nullptr;
+}
+
+/// A command of this tag is here whose status is not acknowledged.
+bool Session::knows(std::uint32_t initiator_task_tag) const {
+  for (const Task* task = tasks_.first_in_use(); task; task = task->next_in_use)
+    if (!task->silent && task->initiator_task_tag == initiator_task_tag) return true;
+  return false;
+}
+
+bool Session::is_logged_out(std::uint32_t link) const {
+  return std::ranges::any_of(
+      suspensions_, [&](const Suspension& lost) { return lost.link == link && lost.logged_out; });
+}
+
+/// 6.2.2: a command is taken up only after its connection was logged out for recovery.
+void Session::execute_reassign(TaskManagement& request) {
+  using enum TaskManagementResponse;
+  const std::uint32_t tag = request.referenced_task_tag;
+  const bool is_management = std::ranges::any_of(managements_, [&](const TaskManagement& other) {
+    return &other != &request && other.phase != TaskManagement::Phase::idle &&
+           other.initiator_task_tag == tag;
+  });
+  const Task* const task = find_stranded(tag);
+  if (!recovers_connections())
+    answer(request, reassignment_not_supported);
+  else if (is_management)
+    answer(request, function_rejected);
+  else if (task && task->pdus_unsent == 0 && is_logged_out(task->link))
+    answer(request, function_complete);
+  else
+    answer(request, knows(tag) ? task_still_allegiant : task_does_not_exist);
+}
+
+/// The answer is on its way: now the new allegiance holds (10.6).
+void Session::reassign(const TaskManagement& request) {
+  if (Task* task = find_stranded(request.referenced_task_tag))
+    request.connection->resume(*task, request.exp_data_sn);
 }
 
 void Session::retire(Connection& connection) {

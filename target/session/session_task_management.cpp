@@ -1,5 +1,6 @@
 // Task management functions (RFC 3720 10.5 and 10.6): what they act on, what they wait for, what
 // they answer.
+#include <algorithm>
 #include <set>
 
 #include "target/session/connection.h"
@@ -31,6 +32,7 @@ void Session::manage(Connection& connection, const wire::Pdu& pdu) {
   request.referenced_task_tag = bhs.referenced_task_tag;
   request.ref_cmd_sn = bhs.ref_cmd_sn;
   request.cmd_sn = bhs.cmd_sn;
+  request.exp_data_sn = bhs.exp_data_sn;
   request.before_serial = service_.next_serial();
   request.phase = Phase::commands;
   ++managing_;
@@ -54,7 +56,7 @@ void Session::manage(Connection& connection, const wire::Pdu& pdu) {
       execute(request);
       break;
     case TaskFunction::task_reassign:
-      answer(request, Response::reassignment_not_supported);
+      execute_reassign(request);
       break;
     case TaskFunction::clear_aca:  // no ACA is ever established: NormACA is 0 in INQUIRY data
     default:
@@ -72,6 +74,12 @@ void Session::execute_abort_task(TaskManagement& request) {
       answer(request, Response::function_rejected);  // 10.5.1: none aborts task management
       return;
     }
+  if (Task* task = find_stranded(request.referenced_task_tag); task && task->status_sent) {
+    // Its status was issued and not acknowledged: it is issued again, before this answer (10.5.1).
+    request.connection->resume(*task, 0);
+    answer(request, Response::task_does_not_exist);
+    return;
+  }
   if (Task* task = tasks_.find(request.referenced_task_tag)) {
     // A task whose status is on its way has ended: "function complete" would tell the initiator
     // that the status it is about to see is that of no task.
@@ -135,13 +143,18 @@ bool Session::step(TaskManagement& request) {
       execute(request);
       return true;
     case Phase::disks:
-      if (!commands_gone(request)) return false;
+      if (!commands_gone(request) || responses_pending(request)) return false;
       service_.add_management_waiting(-1);
       answer(request, Response::function_complete);
       return false;
+    case Phase::acknowledgement:
+      if (!acknowledged(request)) return false;
+      service_.add_management_waiting(-1);
+      request.phase = Phase::line;
+      request.connection->answer_acknowledged(request);
+      return false;
     case Phase::idle:
     case Phase::line:
-    case Phase::acknowledgement:
       return false;
   }
   return false;
@@ -194,6 +207,18 @@ bool Session::commands_gone(const TaskManagement& request) const {
   return true;
 }
 
+/// Responses of covered tasks that other connections have not sent yet: none may come after the
+/// answer (10.5.1).
+bool Session::responses_pending(const TaskManagement& request) const {
+  if (connections_.size() < 2 || request.function == TaskFunction::abort_task) return false;
+  for (const Task* task = tasks_.first_in_use(); task; task = task->next_in_use)
+    if (task->stage == Task::Stage::responding && !task->emitted && task->connection &&
+        task->connection != request.connection && task->serial < request.before_serial &&
+        (!request.unit || luns_.find(task->lun) == request.unit))
+      return true;
+  return false;
+}
+
 void Session::answer(TaskManagement& request, Response response) {
   request.response = response;
   request.phase = Phase::line;
@@ -203,19 +228,50 @@ void Session::answer(TaskManagement& request, Response response) {
 void Session::task_management_answered(TaskManagement& request) {
   request.phase = Phase::idle;
   --managing_;
+  if (request.function == TaskFunction::task_reassign) {
+    if (request.response == Response::function_complete) reassign(request);
+    return;
+  }
   if (request.function != TaskFunction::target_cold_reset) return;
   // 10.5.1: as a power on; every connection to this target goes.
   for (const auto& session : service_.registry().sessions())
     if (session->identity().target == identity_.target) session->end("target cold reset");
 }
 
-void Session::acknowledged(Connection& connection) {
-  for (TaskManagement& request : managements_)
-    if (request.phase == Phase::acknowledgement && request.connection == &connection &&
-        !wire::serial_less(connection.acknowledged_stat_sn(), request.stat_sn_mark)) {
-      request.phase = Phase::line;
-      request.connection->answer_acknowledged(request);
+/// 10.6.2 d: on every connection that may have sent responses of the task set. False when nothing
+/// is to be waited for.
+bool Session::await_acknowledgement(TaskManagement& request) {
+  request.marks.clear();
+  for (const auto& session : service_.registry().sessions()) {
+    const bool shares = session.get() == this ||
+                        (request.function == TaskFunction::clear_task_set &&
+                         std::ranges::any_of(session->luns_.entries, [&](const auto& entry) {
+                           return entry.second.unit.get() == request.unit;
+                         }));
+    if (!shares) continue;
+    for (Connection* connection : session->connections_) {
+      const std::uint32_t stat_sn = connection->next_stat_sn();
+      if (!wire::serial_less(connection->acknowledged_stat_sn(), stat_sn)) continue;
+      request.marks.push_back({session->id_, connection->link(), stat_sn});
+      connection->ping();
     }
+  }
+  if (request.marks.empty()) return false;
+  request.phase = Phase::acknowledgement;
+  service_.add_management_waiting(1);
+  return true;
+}
+
+bool Session::acknowledged(TaskManagement& request) {
+  std::erase_if(request.marks, [&](const TaskManagement::Mark& mark) {
+    const Session* session = service_.registry().find_id(mark.session_id);
+    if (!session) return true;
+    for (const Connection* connection : session->connections_)
+      if (connection->link() == mark.link)
+        return !wire::serial_less(connection->acknowledged_stat_sn(), mark.stat_sn);
+    return true;
+  });
+  return request.marks.empty();
 }
 
 }  // namespace tsihd::session

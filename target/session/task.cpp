@@ -31,10 +31,9 @@ void Task::renew() {
   reserved_bytes = 0;
   out_buffer = {};
   received_bytes = 0;
-  unsolicited_open = false;
-  unsolicited_limit_bytes = 0;
-  unsolicited_data_sn = 0;
+  unsolicited = {};
   solicited_bytes = 0;
+  hole_count = recoveries = 0;
   r2t_sn = 0;
   if (open_transfers > 0)
     for (Transfer& transfer : transfers) transfer.open = false;
@@ -42,7 +41,12 @@ void Task::renew() {
   sent_bytes = 0;
   data_sn = 0;
   pdus_unsent = 0;
-  emitted = false;
+  emitted = status_sent = retained = status_in_data = false;
+  snack_tag = 0;
+  acknowledge_tag = kNoTag;
+  acknowledged_data_sn = 0;
+  segmentation_count = 0;
+  replay.task = nullptr;
 }
 
 void Task::condemn(Condition condition) {
@@ -71,6 +75,63 @@ Transfer* Task::find_transfer(std::uint32_t target_transfer_tag) {
   for (Transfer& transfer : transfers)
     if (transfer.open && transfer.target_transfer_tag == target_transfer_tag) return &transfer;
   return nullptr;
+}
+
+void Task::give_up(Transfer& transfer) {
+  const bool is_unsolicited = &transfer == &unsolicited;
+  if (!is_unsolicited && transfer.open) --open_transfers;
+  transfer.open = false;
+  if (is_unsolicited) solicited_bytes = transfer.end_bytes();
+  const ByteRanges::Run hole = transfer.got.hole(transfer.offset_bytes, transfer.end_bytes());
+  if (hole.empty()) return;
+  received_bytes -= transfer.got.bytes_within(hole);  // they come once more
+  holes[hole_count++] = hole;
+}
+
+void Task::give_up_sequences(std::uint32_t exp_data_sn) {
+  if (write && !read) {
+    if (exp_data_sn > 0 && exp_data_sn <= r2t_sn) {
+      r2t_sn = exp_data_sn;
+    } else {  // an R2T that nothing has answered may never have arrived
+      for (const Transfer& transfer : transfers)
+        if (transfer.open && transfer.data_sn == 0) r2t_sn = std::min(r2t_sn, transfer.r2t_sn);
+    }
+  }
+  if (unsolicited.open) give_up(unsolicited);
+  for (Transfer& transfer : transfers)
+    if (transfer.open) give_up(transfer);
+}
+
+std::uint32_t Task::data_in_bytes_at(std::uint32_t offset_bytes, std::uint32_t burst_bytes) const {
+  return std::min(
+      {segment_bytes(), burst_bytes - offset_bytes % burst_bytes, data_in_bytes - offset_bytes});
+}
+
+std::optional<std::uint32_t> Task::offset_of(std::uint32_t wanted_data_sn,
+                                             std::uint32_t burst_bytes) const {
+  for (std::size_t i = segmentation_count; i > 0; --i) {
+    const Segmentation& from = segmentations[i - 1];
+    if (wanted_data_sn < from.data_sn) continue;
+    std::uint32_t offset = from.offset_bytes;
+    for (std::uint32_t sn = from.data_sn; sn < wanted_data_sn && offset < data_in_bytes; ++sn)
+      offset += std::min(from.segment_bytes, burst_bytes - offset % burst_bytes);
+    return std::min(offset, data_in_bytes);
+  }
+  return std::nullopt;
+}
+
+void Task::segment(std::uint32_t new_segment_bytes) {
+  if (segmentation_count == segmentations.size()) {
+    std::copy(segmentations.begin() + 1, segmentations.end(), segmentations.begin());
+    --segmentation_count;
+  }
+  segmentations[segmentation_count++] = {data_sn, sent_bytes, new_segment_bytes};
+}
+
+void PendingLine::push_front(Pending& pending) {
+  pending.next_pending = head_;
+  head_ = &pending;
+  if (!tail_) tail_ = &pending;
 }
 
 void PendingLine::push(Pending& pending) {

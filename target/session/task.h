@@ -5,10 +5,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
+#include "target/base/time.h"
 #include "target/scsi/buffer.h"
 #include "target/scsi/command.h"
+#include "target/session/byte_ranges.h"
 
 namespace tsihd::session {
 
@@ -17,25 +20,48 @@ class Session;
 
 /// What waits for its turn to be put into response PDUs, in the order of the responses.
 struct Pending {
-  enum class Kind : std::uint8_t { task, task_management, logout };
+  enum class Kind : std::uint8_t { task, task_management, logout, replay };
   explicit Pending(Kind pending_kind) : kind(pending_kind) {}
   Pending* next_pending = nullptr;
   Kind kind;
 };
 
-/// Data asked for by one R2T and not yet complete.
+/// One sequence of data: what an R2T asked for, or what comes unsolicited.
 struct Transfer {
   std::uint32_t target_transfer_tag = 0;
+  std::uint32_t r2t_sn = 0;
   std::uint32_t offset_bytes = 0;
   std::uint32_t length_bytes = 0;
-  std::uint32_t received_bytes = 0;
   std::uint32_t data_sn = 0;  ///< expected next; counts from 0 in each sequence (10.7.5)
   bool open = false;          ///< its last Data-Out (F bit) has not come
+  bool lossy = false;         ///< PDUs of it were lost: what is missing is asked for again
+  ByteRanges got{};
+
+  std::uint32_t end_bytes() const { return offset_bytes + length_bytes; }
+};
+
+/// Where the Data-In PDUs of a task are cut into segments of one size: from here on.
+struct Segmentation {
+  std::uint32_t data_sn = 0;
+  std::uint32_t offset_bytes = 0;
+  std::uint32_t segment_bytes = 0;
+};
+
+struct Task;
+
+/// Data-In PDUs of a task that are sent once more (10.16).
+struct Replay : Pending {
+  Replay() : Pending(Kind::replay) {}
+  Task* task = nullptr;  ///< null: none is under way
+  std::uint32_t data_sn = 0;
+  std::uint32_t end_data_sn = 0;
+  std::uint32_t offset_bytes = 0;
 };
 
 struct Task final : scsi::Command, Pending {
   /// R2Ts that we keep out at once, whatever more was negotiated.
   static constexpr std::size_t kMaxTransfers = 8;
+  static constexpr std::uint32_t kNoTag = 0xffffffff;
   /// Iscsi conditions that end a task with CHECK CONDITION, ABORTED COMMAND (10.4.7.2).
   enum class Condition : std::uint16_t {
     unexpected_unsolicited_data = 0x0c0c,
@@ -48,6 +74,7 @@ struct Task final : scsi::Command, Pending {
     queued,      ///< waits for memory
     device,      ///< given to the device server
     responding,  ///< in the connection's line for responses, or being sent
+    answered,    ///< its status is sent and not acknowledged (ErrorRecoveryLevel 1 and 2)
     stranded     ///< ended, but its connection is lost: waits for TASK REASSIGN
   };
 
@@ -58,8 +85,25 @@ struct Task final : scsi::Command, Pending {
   void condemn(Condition condition);
   void condemn(scsi::Status with_status);
   /// The initiator still owes data that it announced, or that we asked for.
-  bool owes_data() const { return unsolicited_open || open_transfers > 0; }
+  bool owes_data() const { return unsolicited.open || open_transfers > 0; }
   Transfer* find_transfer(std::uint32_t target_transfer_tag);
+  /// A Target Transfer Tag that leads back to this task.
+  std::uint32_t new_tag() { return std::uint32_t{index} << 16 | next_tag++; }
+  /// No more comes of this sequence: what is missing of it is asked for again.
+  void give_up(Transfer& transfer);
+  /// The connection of its sequences is gone: the same for each of them, and R2TSNs go on where the
+  /// initiator may have seen the last (`exp_data_sn`, or 0 when it does not say).
+  void give_up_sequences(std::uint32_t exp_data_sn);
+  /// Where the Data-In PDU with this DataSN began, or nothing when that is not known any more.
+  /// `burst_bytes`: MaxBurstLength in whole words.
+  std::optional<std::uint32_t> offset_of(std::uint32_t data_sn, std::uint32_t burst_bytes) const;
+  /// Segments are of this size from what is next to be sent on.
+  void segment(std::uint32_t segment_bytes);
+  std::uint32_t segment_bytes() const {
+    return segmentations[segmentation_count - 1].segment_bytes;
+  }
+  /// How long the Data-In PDU at this place is, in the latest segmentation.
+  std::uint32_t data_in_bytes_at(std::uint32_t offset_bytes, std::uint32_t burst_bytes) const;
 
   Session* session = nullptr;
   Connection* connection = nullptr;  ///< allegiance; null once that connection is gone
@@ -84,11 +128,13 @@ struct Task final : scsi::Command, Pending {
 
   // From the initiator.
   scsi::Buffer out_buffer;
-  std::uint32_t received_bytes = 0;           ///< data_out without holes up to here
-  bool unsolicited_open = false;              ///< unsolicited Data-Out may still come (F bit)
-  std::uint32_t unsolicited_limit_bytes = 0;  ///< min(FirstBurstLength, EDTL)
-  std::uint32_t unsolicited_data_sn = 0;
-  std::uint32_t solicited_bytes = 0;  ///< asked for or received, from offset 0
+  std::uint32_t received_bytes = 0;   ///< how many bytes of data_out are there
+  Transfer unsolicited{};             ///< its length is min(FirstBurstLength, EDTL)
+  std::uint32_t solicited_bytes = 0;  ///< asked for or received, from offset 0; see holes
+  std::array<ByteRanges::Run, kMaxTransfers + 1> holes;  ///< below it: lost, to be asked for again
+  std::uint8_t hole_count = 0;
+  std::uint8_t recoveries = 0;  ///< sequences that were asked for again
+  Instant last_data;            ///< when data of it came or was asked for; ErrorRecoveryLevel > 0
   std::uint32_t r2t_sn = 0;
   std::uint16_t next_tag = 0;
   std::uint16_t open_transfers = 0;
@@ -99,6 +145,16 @@ struct Task final : scsi::Command, Pending {
   std::uint32_t data_sn = 0;
   std::uint32_t pdus_unsent = 0;  ///< queued PDUs whose bytes lie in this task
   bool emitted = false;           ///< every PDU of it is queued
+  bool status_sent = false;       ///< its status was sent, on this connection or a lost one
+  bool retained = false;          ///< in its connection's history of responses
+  bool status_in_data = false;    ///< its status went with the last Data-In
+  std::uint32_t stat_sn = 0;      ///< of its status, once that is sent
+  std::uint32_t snack_tag = 0;    ///< of the last R-Data SNACK
+  std::uint32_t acknowledge_tag = kNoTag;  ///< Target Transfer Tag that goes with the A bit
+  std::uint32_t acknowledged_data_sn = 0;  ///< Data-In PDUs below it have arrived (10.5.6)
+  std::array<Segmentation, 4> segmentations;
+  std::uint8_t segmentation_count = 0;
+  Replay replay;
 
   // The pool's.
   Task* next_by_tag = nullptr;
@@ -113,6 +169,7 @@ class PendingLine {
   bool empty() const { return head_ == nullptr; }
   Pending* front() const { return head_; }
   void push(Pending& pending);
+  void push_front(Pending& pending);
   void pop();
   void remove(Pending& pending);
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "target/session/task.h"
 
@@ -40,7 +41,7 @@ struct TaskManagement : Pending {
     data,             ///< R2Ts of the task set are not answered
     disks,            ///< aborted commands are not all back
     line,             ///< behind the responses that were there before
-    acknowledgement,  ///< the initiator has not confirmed those responses by ExpStatSN
+    acknowledgement,  ///< some initiator has not confirmed those responses by ExpStatSN
   };
   TaskManagement() : Pending(Kind::task_management) {}
 
@@ -55,7 +56,14 @@ struct TaskManagement : Pending {
   std::uint32_t ref_cmd_sn = 0;
   std::uint32_t cmd_sn = 0;
   std::uint64_t before_serial = 0;  ///< tasks that came earlier than this are covered
-  std::uint32_t stat_sn_mark = 0;   ///< what ExpStatSN must reach
+  std::uint32_t exp_data_sn = 0;    ///< TASK REASSIGN
+  /// What ExpStatSN must reach on a connection, by its session and link.
+  struct Mark {
+    std::uint64_t session_id;
+    std::uint32_t link;
+    std::uint32_t stat_sn;
+  };
+  std::vector<Mark> marks;  ///< those that it has not reached
 
   bool is_task_set() const {
     return function == TaskFunction::abort_task_set || function == TaskFunction::clear_task_set;

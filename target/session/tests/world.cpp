@@ -177,6 +177,10 @@ void Peer::take(const wire::Pdu& pdu) {
     reader_.set_digests(digests);
     return;
   }
+  if (lose > 0) {
+    --lose;
+    return;
+  }
   exp_cmd_sn = bhs.exp_cmd_sn;
   max_cmd_sn = bhs.max_cmd_sn;
   const bool numbered =
@@ -188,8 +192,9 @@ void Peer::take(const wire::Pdu& pdu) {
       pdu.opcode() == wire::Opcode::async_message ||
       (pdu.opcode() == wire::Opcode::nop_in && bhs.initiator_task_tag != wire::kReservedTag);
   if (numbered) {
-    BOOST_TEST(bhs.stat_sn == exp_stat_sn);  // none is left out, none comes twice (3.2.2.2)
-    ++exp_stat_sn;
+    // None is left out, none comes twice (3.2.2.2).
+    if (!recovers) BOOST_TEST(bhs.stat_sn == exp_stat_sn);
+    if (acknowledges && bhs.stat_sn == exp_stat_sn) ++exp_stat_sn;
   }
   Received received;
   std::memcpy(received.header.data(), pdu.header.data(), wire::kBhsBytes);

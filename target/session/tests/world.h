@@ -170,6 +170,9 @@ class Peer {
   bool closed = false;
   bool reads = true;  ///< false: takes nothing from its socket
   bool answers_pings = false;
+  unsigned lose = 0;      ///< so many of the next PDUs to come are lost
+  bool recovers = false;  ///< takes numbered responses out of turn, as after a loss
+  bool acknowledges = true;
   std::size_t piece_bytes = 1 << 20;
   wire::Digests digests;
   std::uint32_t cmd_sn = 1;
