@@ -22,7 +22,7 @@ std::string Initiator::what_it_waits_for() const {
   return fmt::format("phase {}, {} connections, {} commands, {} operations left, {}{}{}",
                      static_cast<int>(phase_), lines_.size(), commands_.size(), operations_left_,
                      management_ ? "a task management response " : "",
-                     text_tag_ ? "a Text Response " : "", logout_tag_ ? "a Logout Response" : "");
+                     text_tag_ ? "a Text Response " : "", logout_ ? "a Logout Response" : "");
 }
 
 Line* Initiator::line_of(std::uint16_t cid) {
@@ -45,7 +45,8 @@ Line& Initiator::any_line() {
 
 /// Called after whatever happened: what can go on goes on.
 void Initiator::go_on() {
-  const bool idle = commands_.empty() && !management_ && pings_.empty() && !text_tag_;
+  const bool idle = commands_.empty() && !management_ && pings_.empty() && !text_tag_ && !logout_ &&
+                    lines_to_come_ == 0;
   const bool any = std::ranges::any_of(
       lines_, [](const auto& line) { return line->state == Line::State::full_feature; });
   if (!any) return;
@@ -69,6 +70,14 @@ void Initiator::go_on() {
   }
 }
 
+/// The target has closed a connection, or it was cut.
+void Initiator::on_closed(Line& line) {
+  line.state = Line::State::dead;
+  const bool expected = phase_ == Phase::logging_out && logout_ && logout_->via != line.cid;
+  if (phase_ == Phase::finished || expected) return;  // the others go with a session's logout
+  recover_session("a connection is gone");
+}
+
 /// Session recovery (6.1.4.4): all connections go, and a new session takes the place of the old.
 void Initiator::recover_session(std::string_view why) {
   around_.trace.line("session recovery: {}", why);
@@ -83,12 +92,21 @@ void Initiator::recover_session(std::string_view why) {
   management_.reset();
   pings_.clear();
   text_tag_.reset();
-  logout_tag_.reset();
+  logout_.reset();
+  lines_to_come_ = 0;
   phase_ = Phase::logging_in;
   const microseconds respite = random_.coin() ? microseconds(1) : seconds(random_.below(4));
   around_.events.after(respite, [this, session = session_] {
     if (session == session_) open_line(1, true);
   });
+}
+
+void Initiator::close_line(Line& line) {
+  line.state = Line::State::dead;
+  line.cable->close();
+  const auto at = std::ranges::find(lines_, &line, [](const auto& owned) { return owned.get(); });
+  around_.events.after(microseconds(0), [dead = *at] {});  // it may be what called
+  lines_.erase(at);
 }
 
 void Initiator::end_session() {

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,6 +56,13 @@ class Initiator {
     std::uint32_t referenced_task_tag = wire::kReservedTag;
     std::uint32_t cmd_sn = 0;
   };
+  /// A Logout Request under way.
+  struct Logout {
+    std::uint32_t initiator_task_tag = 0;
+    std::uint16_t via = 0;  ///< the connection that it was sent on
+    std::uint16_t cid = 0;  ///< the connection that it is about; not for the whole session
+    std::uint8_t reason = 0;
+  };
   /// A write whose outcome stays unknown when its session is gone for certain.
   struct LostWrite {
     std::uint64_t stamp;
@@ -66,7 +74,9 @@ class Initiator {
 
   // sim_initiator.cpp: the life of the session
   void go_on();
+  void on_closed(Line& line);
   void recover_session(std::string_view why);
+  void close_line(Line& line);
   void end_session();
   Line* line_of(std::uint16_t cid);
   Line& any_line();
@@ -97,6 +107,7 @@ class Initiator {
   void continue_text(Line& line, const wire::TextResponseBhs& response);
   void send_management();
   void send_logout(Line& line, std::uint8_t reason, std::uint16_t cid);
+  void leave_and_come_back();
   template <wire::Bhs T>
   void send(Line& line, T bhs, std::span<const std::byte> data = {});
   Harm choose_harm(bool has_data);
@@ -113,13 +124,14 @@ class Initiator {
   void on_r2t(Line& line, const wire::Pdu& pdu);
   void on_nop_in(Line& line, const wire::Pdu& pdu);
   void on_text_response(Line& line, const wire::Pdu& pdu);
-  void on_management_response(const wire::Pdu& pdu);
+  void on_management_response(const Line& line, const wire::Pdu& pdu);
   void on_logout_response(Line& line, const wire::Pdu& pdu);
   void on_async(const wire::Pdu& pdu);
   void on_reject(const wire::Pdu& pdu);
   Command& command_of(const Line& line, const wire::Pdu& pdu);
   void complete(Command& command, std::uint8_t status, std::span<const std::byte> sense);
   void give_up(Command& command);
+  void redo_commands_of(std::uint16_t cid);
   void retire(Command& command);
 
   Cable::Surroundings around_;
@@ -140,9 +152,11 @@ class Initiator {
   std::uint32_t next_tag_ = 0x100;
   std::map<std::uint32_t, std::unique_ptr<Command>> commands_;  ///< in progress, by task tag
   std::optional<Management> management_;
+  std::set<std::uint32_t> strays_;  ///< tags of tasks that were reset while something was under way
   std::map<std::uint32_t, Bytes> pings_;  ///< with what must come back
   std::optional<std::uint32_t> text_tag_;
-  std::optional<std::uint32_t> logout_tag_;
+  std::optional<Logout> logout_;
+  std::uint32_t lines_to_come_ = 0;  ///< logged out, or on their way back
 
   std::uint32_t operations_left_;
   std::deque<Operation> again_;  ///< had no good end, to be done again

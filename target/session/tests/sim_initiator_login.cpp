@@ -25,10 +25,7 @@ void Initiator::open_line(std::uint16_t cid, bool leading) {
                    if (session == session_) on_bytes(line, bytes);
                  },
                  [this, &line, session = session_] {
-                   if (session != session_) return;
-                   line.state = Line::State::dead;
-                   if (phase_ == Phase::finished) return;
-                   recover_session("a connection is gone");
+                   if (session == session_) on_closed(line);
                  }});
   send_login(line);
 }
@@ -109,9 +106,12 @@ void Initiator::logged_in(Line& line, const wire::LoginResponseBhs& bhs) {
     lost_writes_.clear();
     phase_ = Phase::working;
   }
-  for (auto cid = static_cast<std::uint16_t>(line.cid + 1);
-       line.leading && cid <= std::min(settings().connections, agreement_.max_connections); ++cid)
-    open_line(cid, false);
+  if (!line.leading && lines_to_come_ > 0) --lines_to_come_;
+  if (line.leading) {
+    const std::uint32_t wanted = std::min(settings().connections, agreement_.max_connections);
+    for (std::uint16_t cid = 2; cid <= wanted; ++cid) open_line(cid, false);
+    lines_to_come_ = wanted - 1;
+  }
   go_on();
 }
 

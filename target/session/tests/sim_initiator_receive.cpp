@@ -84,6 +84,7 @@ bool Initiator::befallen(Line& line, const wire::Pdu& pdu) {
 }
 
 void Initiator::dispatch(Line& line, const wire::Pdu& pdu) {
+  if (strays_.contains(pdu.initiator_task_tag())) return;
   switch (pdu.opcode()) {
     case Opcode::data_in:
       return on_data_in(line, pdu);
@@ -96,7 +97,7 @@ void Initiator::dispatch(Line& line, const wire::Pdu& pdu) {
     case Opcode::text_response:
       return on_text_response(line, pdu);
     case Opcode::task_management_response:
-      return on_management_response(pdu);
+      return on_management_response(line, pdu);
     case Opcode::logout_response:
       return on_logout_response(line, pdu);
     case Opcode::async_message:
@@ -199,12 +200,12 @@ void Initiator::on_text_response(Line& line, const wire::Pdu& pdu) {
   text_tag_.reset();
 }
 
-void Initiator::on_management_response(const wire::Pdu& pdu) {
+void Initiator::on_management_response(const Line& line, const wire::Pdu& pdu) {
   const auto& bhs = pdu.as<wire::TaskManagementResponseBhs>();
   if (!management_ || bhs.initiator_task_tag != management_->initiator_task_tag)
     fail("{}: no such task management request", describe(pdu));
   const Management management = *std::exchange(management_, std::nullopt);
-  constexpr std::uint8_t kComplete = 0, kNoSuchTask = 1;
+  constexpr std::uint8_t kComplete = 0, kNoSuchTask = 1, kLunReset = 5;
   const bool one_task = management.referenced_task_tag != wire::kReservedTag;
   const auto at = commands_.find(management.referenced_task_tag);
   if (one_task && bhs.response() == kNoSuchTask) {
@@ -217,16 +218,48 @@ void Initiator::on_management_response(const wire::Pdu& pdu) {
     if (at != commands_.end()) give_up(*at->second);
     return;
   }
-  while (!commands_.empty()) give_up(*commands_.begin()->second);
+  while (!commands_.empty()) {
+    Command& command = *commands_.begin()->second;
+    // 10.6.2 has the answers to task set functions wait for what is under way on all connections;
+    // of resets, and of connections that are being logged out, it says nothing.
+    const Line* const its_line = line_of(command.cid);
+    const bool leaves = its_line && its_line->state == Line::State::logging_out;
+    if (command.cid != line.cid && (leaves || management.function == kLunReset))
+      strays_.insert(command.bhs.initiator_task_tag);
+    give_up(command);
+  }
 }
 
 void Initiator::on_logout_response(Line& line, const wire::Pdu& pdu) {
   const auto& bhs = pdu.as<wire::LogoutResponseBhs>();
-  if (bhs.initiator_task_tag != logout_tag_) fail("{}: no such Logout Request", describe(pdu));
+  if (!logout_ || bhs.initiator_task_tag != logout_->initiator_task_tag)
+    fail("{}: no such Logout Request", describe(pdu));
   if (bhs.response() != 0) fail("{}: response {}", describe(pdu), bhs.response());
-  phase_ = Phase::finished;
-  line.state = Line::State::dead;
-  end_session();
+  const Logout logout = *std::exchange(logout_, std::nullopt);
+  if (logout.reason == 0) {
+    phase_ = Phase::finished;
+    line.state = Line::State::dead;
+    end_session();
+    return;
+  }
+  if (Line* const gone = line_of(logout.cid)) close_line(*gone);
+  redo_commands_of(logout.cid);
+  ++lines_to_come_;
+  around_.events.after(milliseconds(random_.below(300)), [this, logout, session = session_] {
+    if (session == session_) open_line(logout.cid, false);
+  });
+}
+
+/// Their connection was closed by a logout: they are terminated without a word (6.5), and done
+/// again.
+void Initiator::redo_commands_of(std::uint16_t cid) {
+  std::vector<Command*> gone;
+  for (const auto& [tag, command] : commands_)
+    if (command->cid == cid) gone.push_back(command.get());
+  for (Command* command : gone) {
+    again_.push_back(command->operation);
+    give_up(*command);
+  }
 }
 
 void Initiator::on_async(const wire::Pdu& pdu) {

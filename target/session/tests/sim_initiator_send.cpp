@@ -12,6 +12,18 @@
 
 namespace tsihd::session::sim {
 
+namespace {
+
+/// Pieces change places with their neighbours only: a target may bound how scattered data it keeps.
+void shuffle_nearby(std::vector<Run>& pieces, Random& random) {
+  constexpr std::size_t kReach = 4;
+  for (std::size_t first = 0; first < pieces.size(); first += kReach)
+    for (std::size_t i = std::min(first + kReach, pieces.size()); i > first + 1; --i)
+      std::swap(pieces[i - 1], pieces[first + random.below(i - first)]);
+}
+
+}  // namespace
+
 bool Initiator::window_open() const { return wire::serial_less_equal(cmd_sn_, max_cmd_sn_); }
 
 /// The next operation: one that is to be done again, a new one, or a piece of the final check.
@@ -61,6 +73,7 @@ void Initiator::say_something_else() {
   if (random_.chance(40) && pings_.size() < 4) send_ping(any_line());
   if (random_.chance(20) && !text_tag_ && window_open()) send_text(any_line());
   if (random_.chance(30) && !management_ && !commands_.empty()) send_management();
+  if (random_.chance(20) && !logout_ && lines_.size() > 1) leave_and_come_back();
 }
 
 void Initiator::issue(const Operation& operation, Line& line) {
@@ -115,9 +128,7 @@ void Initiator::send_sequence(Line& line, const Command& command, std::uint32_t 
     pieces.push_back({offset + done, bytes});
     done += bytes;
   }
-  if (!agreement_.data_pdu_in_order)
-    for (std::size_t i = pieces.size(); i > 1; --i)
-      std::swap(pieces[i - 1], pieces[random_.below(i)]);
+  if (!agreement_.data_pdu_in_order) shuffle_nearby(pieces, random_);
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     wire::DataOutBhs bhs;
     if (i + 1 == pieces.size()) bhs.flags = wire::kFinalBit;
@@ -210,8 +221,20 @@ void Initiator::send_logout(Line& line, std::uint8_t reason, std::uint16_t cid) 
   bhs.initiator_task_tag = new_tag();
   bhs.cid = cid;
   bhs.cmd_sn = cmd_sn_;
-  logout_tag_ = bhs.initiator_task_tag;
+  logout_ = Logout{bhs.initiator_task_tag, line.cid, cid, reason};
   send(line, bhs);
+}
+
+/// Closes one of several connections by a Logout on itself, so that all that was sent on it is
+/// there before; another takes its place after a while.
+void Initiator::leave_and_come_back() {
+  constexpr std::uint8_t kCloseConnection = 1;
+  const auto is_up = [](const auto& line) { return line->state == Line::State::full_feature; };
+  if (std::ranges::count_if(lines_, is_up) < 2) return;
+  Line& line = any_line();
+  if (management_) return;  // it may wait for answers on this connection
+  send_logout(line, kCloseConnection, line.cid);
+  line.state = Line::State::logging_out;
 }
 
 Initiator::Harm Initiator::choose_harm(bool has_data) {
@@ -242,7 +265,8 @@ void Initiator::send(Line& line, T bhs, std::span<const std::byte> data) {
 }
 
 void Initiator::answer_nop_in(Line& line, const wire::NopInBhs& nop_in) {
-  if (phase_ == Phase::logging_out) return;  // nothing is sent after a Logout Request (10.14)
+  const bool leaving = phase_ == Phase::logging_out || line.state == Line::State::logging_out;
+  if (leaving) return;  // nothing is sent after a Logout Request (10.14)
   wire::NopOutBhs bhs;
   bhs.opcode_byte |= wire::kImmediateBit;
   bhs.lun = nop_in.lun;

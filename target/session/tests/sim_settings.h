@@ -15,10 +15,10 @@ struct Simulated {
   bool pdus_out_of_order;       ///< DataPDUInOrder=No
   bool sequences_out_of_order;  ///< DataSequenceInOrder=No
 };
-inline constexpr Simulated kSimulated{.connections = 1,
+inline constexpr Simulated kSimulated{.connections = 4,
                                       .error_recovery_level = 0,
-                                      .pdus_out_of_order = false,
-                                      .sequences_out_of_order = false};
+                                      .pdus_out_of_order = true,
+                                      .sequences_out_of_order = true};
 
 /// Chances of a fault, per mille of the PDUs (or commands) that it may befall.
 struct Faults {
