@@ -225,10 +225,27 @@ TSIH_CASE(too_little_first_burst,
   initiator.send(
       initiator.data_out(command, kReservedTag, 0, std::span(data).first(block_bytes()), 0, true));
   const Event event = next_event(initiator);
-  // To ask for the rest is friendlier than what 10.4.7.2 says, and does no harm.
+  // 10.4.7.2 speaks of writes longer than FirstBurstLength; here a target may ask for the rest.
   const bool asked = event.heard == Heard::pdu && event.pdu.is(Opcode::r2t);
   verify(asked || (is_refusal(event) && explained(event)),
          "sense 0b/0c/0d, a Reject, a close, or an R2T for the rest", event.words);
+}
+
+TSIH_CASE(incorrect_amount_of_data,
+          "Unasked data that end before FirstBurstLength, of a write longer than that, fail it",
+          judges(should("R3720-6.6-01")) * unh("FFP 16.3.6") * writes_lun()) {
+  needs_disk(64);
+  auto initiator = log_in({{"InitialR2T", "No"},
+                           {"ImmediateData", "No"},
+                           {"FirstBurstLength", fmt::format("{}", 2 * block_bytes())}});
+  offered(initiator.negotiated().value("InitialR2T") == "No", "InitialR2T=No");
+  initiator.ready();
+  const Pdu command = initiator.scsi_command(write_blocks(0, 3)).set(field::final, 0);
+  initiator.send(command);
+  initiator.send(initiator.data_out(command, kReservedTag, 0, pattern(block_bytes()), 0, true));
+  const Event event = next_event(initiator);
+  verify(is_refusal(event) && explained(event), "sense 0b/0c/0d, a Reject, or a close",
+         event.words);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -15,6 +15,11 @@ namespace {
 
 namespace field = wire::field;
 
+void send_at_once(int fd) {
+  const int one = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
 int connect_loopback(std::uint16_t port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
@@ -25,8 +30,7 @@ int connect_loopback(std::uint16_t port) {
     close(fd);
     return -1;
   }
-  const int one = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  send_at_once(fd);
   return fd;
 }
 
@@ -54,6 +58,8 @@ class Relay {
     while (auto pdu = from_initiator_.next()) {
       if (pdu->is(wire::Opcode::login_request)) follow_login(*pdu);
       last_request_ = *pdu;
+      pdu->data.clear();
+      requests_.push_back(*pdu);
     }
     return send(target_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == count;
   }
@@ -68,7 +74,7 @@ class Relay {
                                   .data = agreed_ && data_,
                                   .spoil_header = mutant_.spoil_header_digest,
                                   .spoil_data = mutant_.spoil_data_digest};
-      for (const wire::Pdu& changed : mutant_.mutate({*pdu, last_request_, number_})) {
+      for (const wire::Pdu& changed : mutant_.mutate({*pdu, last_request_, requests_, number_})) {
         const auto bytes = wire::encode(changed, digests);
         if (send(initiator_, bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0) return false;
       }
@@ -95,6 +101,7 @@ class Relay {
   const Mutant& mutant_;
   wire::PduReader from_initiator_, from_target_;
   wire::Pdu last_request_;
+  std::vector<wire::Pdu> requests_;
   unsigned number_ = 0;
   bool header_ = false, data_ = false, agreed_ = false;
 };
@@ -109,6 +116,7 @@ MutatingProxy::MutatingProxy(std::uint16_t target_port, Mutant mutant)
 void MutatingProxy::serve(int initiator) {
   const int target = connect_loopback(target_port_);
   if (target < 0) return;
+  send_at_once(initiator);
   Relay(initiator, target, mutant_).pump();
   close(target);
 }

@@ -12,11 +12,12 @@
 
 namespace tsih::conformance::testing {
 
-/// One PDU from the target on its way to the initiator, and the request that came last before it.
+/// One PDU from the target on its way to the initiator, and the requests that came before it.
 struct Passing {
   wire::Pdu pdu;
   wire::Pdu last_request;
-  unsigned number = 0;  ///< of the target's PDUs on this connection, from 0
+  std::vector<wire::Pdu> requests;  ///< all of this connection, without their data
+  unsigned number = 0;              ///< of the target's PDUs on this connection, from 0
 };
 /// What goes on instead; an empty list is silence.
 using Mutation = std::function<std::vector<wire::Pdu>(const Passing&)>;

@@ -1,0 +1,120 @@
+// Login rules broken one by one, and the cases that have to say so.
+#include <boost/test/unit_test.hpp>
+
+#include "harness/conformance/tests/mutants.h"
+#include "harness/wire/text.h"
+
+using namespace tsih::conformance::testing;
+using namespace tsih::wire;
+
+BOOST_AUTO_TEST_SUITE(mutants)
+
+BOOST_AUTO_TEST_CASE(login_answers) {
+  const Opcode login = Opcode::login_response;
+  const Row rows[] = {
+      {"login.start.portal_group_tag", {with_key("TargetPortalGroupTag", std::nullopt)}},
+      {"login.start.portal_group_tag_after_continued_text",
+       {with_key("TargetPortalGroupTag", std::nullopt)}},
+      {"login.start.session_type_has_a_default", {[](const Passing& passing) {
+         Pdu pdu = passing.pdu;
+         if (!parse_text(passing.last_request.data).keys.has("SessionType") &&
+             pdu.is(Opcode::login_response))
+           pdu.set(field::status, 0x0207);
+         return std::vector{pdu};
+       }}},
+      {"login.start.ping_during_login", {failing_with(0x0200)}},
+      {"login.stage.reserved_csg", {login_always_succeeds()}},
+      {"login.stage.reserved_nsg", {login_always_succeeds()}},
+      {"login.stage.starts_in_full_feature", {login_always_succeeds()}},
+      {"login.stage.transit_with_continue", {login_always_succeeds()}},
+      {"login.stage.no_way_back", {login_always_succeeds()}},
+      {"login.stage.next_stage_not_beyond", {setting(login, field::nsg, 3)}},
+      {"login.stage.no_transit_unasked", {setting(login, field::transit, 1)}},
+      {"login.answer.versions_stay", {[](const Passing& passing) {
+         Pdu pdu = passing.pdu;
+         if (pdu.is(Opcode::login_response)) pdu.set(field::version_max, passing.number);
+         return std::vector{pdu};
+       }}},
+      {"login.answer.final_answer", {setting(login, field::tsih, 0)}},
+      {"login.answer.status_numbers_rise", {setting(login, field::stat_sn, 9)}},
+      {"login.answer.command_number_is_taken_over", {adding(Opcode::nop_in, field::exp_cmd_sn, 1)}},
+      {"login.answer.reserved_fields_are_zero", {setting(login, Field{"reserved", 38, 0, 16}, 1)}},
+      {"login.session.unknown_handle_new_port", {failing_with(0x0200)}},
+      {"login.session.unknown_handle_known_port", {failing_with(0x0203)}},
+  };
+  for (const Row& row : rows) must_fail(row, plain_target());
+}
+
+BOOST_AUTO_TEST_CASE(login_text) {
+  const Row rows[] = {
+      {"login.text.unknown_key", {with_key("X-example.tsih.unheard_of", "1")}},
+      {"login.text.key_twice_in_one_request", {login_always_succeeds()}},
+      {"login.text.key_twice_in_two_requests", {login_always_succeeds()}},
+      {"login.text.name_declared_twice", {login_always_succeeds()}},
+      {"login.text.eight_kib_in_pieces",
+       {only(Opcode::login_response,
+             [](Pdu pdu, const Passing& passing) {
+               if (passing.last_request[field::continues]) pdu.data = encode_text({{"A", "1"}});
+               return std::vector{pdu};
+             })}},
+      {"login.text.answers_are_well_formed",
+       {with_data(Opcode::login_response,
+                  [](Bytes& data) {
+                    if (!data.empty()) data.pop_back();
+                  })}},
+  };
+  for (const Row& row : rows) must_fail(row, plain_target());
+}
+
+BOOST_AUTO_TEST_CASE(login_keys) {
+  const Row rows[] = {
+      {"login.key.max_connections", {with_key("MaxConnections", "2")}},
+      {"login.key.max_connections_many", {with_key("MaxConnections", "0")}},
+      {"login.key.max_burst_length_least", {with_key("MaxBurstLength", "1024")}},
+      {"login.key.max_burst_length_most", {with_key("MaxBurstLength", "NotUnderstood")}},
+      {"login.key.max_burst_length_hexadecimal", {with_key("MaxBurstLength", "8192")}},
+      {"login.key.default_time2wait_most", {with_key("DefaultTime2Wait", "2")}},
+      {"login.key.default_time2retain_least", {with_key("DefaultTime2Retain", "20")}},
+      {"login.key.max_outstanding_r2t", {with_key("MaxOutstandingR2T", std::nullopt)}},
+      {"login.key.error_recovery_level_zero", {with_key("ErrorRecoveryLevel", "1")}},
+      {"login.key.error_recovery_level_two", {with_key("ErrorRecoveryLevel", "3")}},
+      {"login.key.first_burst_length", {with_key("FirstBurstLength", "65536")}},
+      {"login.key.first_burst_within_max_burst", {with_key("FirstBurstLength", "8192")}},
+      {"login.key.outside_the_bounds", {with_key("MaxBurstLength", "511")}},
+      {"login.key.initial_r2t_no", {with_key("InitialR2T", "Reject")}},
+      {"login.key.immediate_data_yes", {with_key("ImmediateData", std::nullopt)}},
+      {"login.key.data_pdu_in_order_no", {with_key("DataPDUInOrder", "NotUnderstood")}},
+      {"login.key.data_sequence_in_order_no", {with_key("DataSequenceInOrder", "maybe")}},
+      {"login.key.header_digest_none", {with_key("HeaderDigest", "Reject")}},
+      {"login.key.digest_first_wins", {[](const Passing& passing) {
+         // Only the list is answered wrongly; alone it is still agreed to.
+         const bool list =
+             parse_text(passing.last_request.data).keys.value("HeaderDigest") == "CRC32C,None";
+         return list ? with_key("HeaderDigest", "None")(passing) : std::vector{passing.pdu};
+       }}},
+      {"login.key.digest_unknown_skipped", {with_key("HeaderDigest", "Reject")}},
+      {"login.key.all_keys_at_once", {with_key("DefaultTime2Wait", "NotUnderstood")}},
+  };
+  for (const Row& row : rows) must_fail(row, plain_target());
+}
+
+BOOST_AUTO_TEST_CASE(chap) {
+  const std::vector<std::string> secret{"--chap", "judge:a-secret-of-16-b"};
+  MutatingProxy unchanged(target_with_chap(),
+                          {[](const Passing& passing) { return std::vector{passing.pdu}; }});
+  std::vector<std::string> all{"--only", "login.*"};
+  all.insert(all.end(), secret.begin(), secret.end());
+  const Run result = judge(unchanged.port(), all);
+  BOOST_TEST(result.exit_status == 0, result.output);
+  const Row rows[] = {
+      {"login.auth.chap_challenge", {with_key("CHAP_A", "7")}},
+      {"login.auth.chap_wrong_secret", {login_always_succeeds()}},
+      {"login.auth.chap_unknown_user", {failing_with(0x0202)}},
+      {"login.auth.chap_response_missing", {login_always_succeeds()}},
+      {"login.auth.chap_unknown_algorithm", {login_always_succeeds()}},
+      {"login.auth.chap_reflected_challenge", {login_always_succeeds()}},
+  };
+  for (const Row& row : rows) must_fail(row, target_with_chap(), secret);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

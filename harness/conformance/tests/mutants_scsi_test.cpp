@@ -1,0 +1,162 @@
+// Rules of commands, data and digests broken one by one, and the cases that have to say so.
+#include <boost/test/unit_test.hpp>
+
+#include "harness/conformance/tests/mutants.h"
+
+using namespace tsih::conformance::testing;
+using namespace tsih::wire;
+
+namespace {
+
+/// Where a residual is told, it is 1.
+Mutation wrong_residual() {
+  return [](const Passing& passing) {
+    Pdu pdu = passing.pdu;
+    const bool status =
+        pdu.is(Opcode::scsi_response) || (pdu.is(Opcode::data_in) && pdu[field::has_status]);
+    if (status && (pdu[field::overflow] || pdu[field::underflow])) pdu.set(field::residual, 1);
+    return std::vector{pdu};
+  };
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(mutants)
+
+BOOST_AUTO_TEST_CASE(commands) {
+  const Opcode response = Opcode::scsi_response;
+  const Opcode data_in = Opcode::data_in;
+  const Row rows[] = {
+      {"command.sense_data_come_along", {with_data(response, [](Bytes& data) { data.clear(); })}},
+      {"command.response_is_clean", {setting(response, Field{"reserved", 8, 0, 32}, 1)}},
+      {"command.underflow_is_counted",
+       {only(data_in,
+             [](Pdu pdu, const Passing&) {
+               if (pdu[field::underflow]) pdu.set(field::residual, 1);
+               return std::vector{pdu};
+             })}},
+      {"command.overflow_is_counted", {wrong_residual()}},
+      {"command.inquiry_overflow_is_counted", {wrong_residual()}},
+      {"command.no_data_unless_expected", {setting(response, field::exp_data_sn, 1)}},
+      {"command.reserved_bits_are_ignored",
+       {only(response,
+             [](Pdu pdu, const Passing& passing) {
+               if ((passing.last_request.header[1] & 0x18) != 0) pdu.set(field::scsi_status, 2);
+               return std::vector{pdu};
+             })}},
+      {"data_in.each_read_counts_from_zero", {adding(data_in, field::data_sn, 1)}},
+      {"data_in.last_is_final", {setting(data_in, field::final, 0)}},
+      {"data_in.no_tag_without_a_question", {setting(data_in, field::lun, 1)}},
+      {"data_in.no_tag_without_a_question", {setting(data_in, field::target_transfer_tag, 1)}},
+      {"data_in.segment_limit", {long_data_in(1024)}},
+      {"data_in.whole_words",
+       {only(data_in,
+             [](Pdu pdu, const Passing&) {
+               if (!pdu[field::final]) pdu.data.resize(515);
+               return std::vector{pdu};
+             })}},
+      {"data_in.no_data_with_an_error",
+       {only(response,
+             [](const Pdu& pdu, const Passing& passing) {
+               if (!passing.last_request[field::read]) return std::vector{pdu};
+               Pdu status(Opcode::data_in);
+               status.set(field::final, 1).set(field::has_status, 1).set(field::scsi_status, 2);
+               status.set(field::initiator_task_tag, pdu[field::initiator_task_tag]);
+               status.set(field::stat_sn, pdu[field::stat_sn]);
+               return std::vector{status};
+             })}},
+      {"data_in.numbers_and_offsets_rise", {setting(data_in, field::data_sn, 0)}},
+      {"data_in.no_acknowledgement_at_level_zero", {setting(data_in, field::acknowledge, 1)}},
+      {"data_in.segment_limit_by_default",
+       {only(data_in,
+             [](const Pdu& pdu, const Passing&) {
+               Pdu empty = pdu;
+               empty.data.clear();
+               return std::vector{empty.set(field::has_status, 0), pdu};
+             })}},
+      {"data_in.reserved_fields_are_zero", {setting(data_in, Field{"reserved", 2, 0, 8}, 1)}},
+      {"data_in.burst_limit",
+       {only(data_in,
+             [](Pdu pdu, const Passing&) {
+               if (!pdu[field::has_status]) pdu.set(field::final, 0);
+               return std::vector{pdu};
+             })}},
+      {"data_in.status_comes_once",
+       {only(data_in,
+             [](const Pdu& pdu, const Passing&) {
+               Pdu again(Opcode::scsi_response);
+               again.set(field::final, 1);
+               again.set(field::initiator_task_tag, pdu[field::initiator_task_tag]);
+               again.set(field::stat_sn, pdu[field::stat_sn]);
+               return pdu[field::has_status] ? std::vector{pdu, again} : std::vector{pdu};
+             })}},
+  };
+  for (const Row& row : rows) must_fail(row, plain_target());
+}
+
+BOOST_AUTO_TEST_CASE(writes) {
+  const Row rows[] = {
+      {"r2t.first_request", {setting(Opcode::r2t, field::target_transfer_tag, kReservedTag)}},
+      {"r2t.burst_limit",
+       {only(Opcode::r2t,
+             [](Pdu pdu, const Passing& passing) {
+               const auto all = passing.last_request[field::expected_data_transfer_length];
+               return std::vector{pdu.set(field::desired_length, all)};
+             })}},
+      {"r2t.requests_follow_one_another", {setting(Opcode::r2t, field::r2t_sn, 0)}},
+      {"r2t.data_without_bytes", {write_status(2)}},
+      {"r2t.each_write_counts_from_zero", {adding(Opcode::r2t, field::r2t_sn, 1)}},
+      {"r2t.every_field", {setting(Opcode::r2t, field::lun, 5)}},
+      {"r2t.every_field",
+       {only(Opcode::scsi_response,
+             [](Pdu pdu, const Passing& passing) {
+               if (passing.last_request.is(Opcode::data_out))
+                 pdu.set(field::stat_sn, pdu[field::stat_sn] + 1);
+               return std::vector{pdu};
+             })}},
+      {"r2t.more_than_asked_for", {write_status(0)}},
+      {"r2t.data_for_no_task", {good_before_pong()}},
+      {"r2t.error_waits_for_the_last_data", {good_before_pong()}},
+      {"r2t.written_is_read",
+       {with_data(Opcode::data_in,
+                  [](Bytes& data) {
+                    if (data.size() > 512) data[5] ^= 1;
+                  })}},
+      {"unsolicited.immediate_data_refused",
+       {setting(Opcode::scsi_response, field::scsi_status, 0)}},
+      {"unsolicited.data_out_refused", {write_status(0)}},
+      {"unsolicited.error_waits_for_the_data", {good_before_pong()}},
+      {"unsolicited.immediate_then_asked_for", {adding(Opcode::r2t, field::buffer_offset, -512)}},
+      {"unsolicited.too_much_immediate_data", {write_status(0)}},
+      {"unsolicited.too_much_first_burst", {write_status(0)}},
+      {"unsolicited.incorrect_amount_of_data", {write_status(0)}},
+      {"unsolicited.too_little_first_burst",
+       {only(Opcode::r2t,
+             [](const Pdu& r2t, const Passing&) {
+               Pdu good(Opcode::scsi_response);
+               good.set(field::final, 1).set(field::stat_sn, r2t[field::stat_sn]);
+               good.set(field::initiator_task_tag, r2t[field::initiator_task_tag]);
+               return std::vector{good};
+             })}},
+      {"unsolicited.all_in_the_first_burst", {write_status(2)}},
+      {"unsolicited.immediate_data_taken",
+       {only(Opcode::data_in,
+             [](Pdu pdu, const Passing&) {
+               if (pdu.data.size() == 512) pdu.data[0] ^= 1;
+               return std::vector{pdu};
+             })}},
+      {"unsolicited.first_burst_taken", {adding(Opcode::r2t, field::buffer_offset, -512)}},
+      {"digest.on_every_pdu", {[](const Passing& p) { return std::vector{p.pdu}; }, true, false}},
+      {"digest.data_in_with_digests",
+       {[](const Passing& p) { return std::vector{p.pdu}; }, false, true}},
+      {"digest.header_only", {[](const Passing& p) { return std::vector{p.pdu}; }, true, false}},
+      {"digest.wrong_digest_of_immediate_data", {setting(Opcode::reject, field::reject_reason, 4)}},
+      {"digest.wrong_digest_amid_written_data", {setting(Opcode::reject, field::reject_reason, 4)}},
+      {"digest.wrong_digest_amid_written_data", {good_before_pong()}},
+      {"digest.wrong_data_digest", {instead_of_reject(Opcode::nop_in)}},
+      {"digest.wrong_digest_of_written_data", {setting(Opcode::reject, field::reject_reason, 4)}},
+  };
+  for (const Row& row : rows) must_fail(row, plain_target());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
