@@ -141,7 +141,7 @@ def sample(base: Path) -> list[Path]:
     ids = [c.id for c in book.clauses.values() if c.coverable and c.binds("target")]
     for n, clause in enumerate(rng.sample(ids, 60)):
         case = f"{'login' if n % 2 else 'text'}.sample_{n:02d}"
-        cases.append({"case": case, "title": f"TEST DATA case number {n}", "clauses": [clause]})
+        cases.append({"case": case, "title": f"TEST DATA case number {n}", "clauses": [clause], "tags": [f"FFP {n}.1"]})
         for system in ("tsihd", "lio", "tgt"):
             verdict = rng.choices(("pass", "violation", "warning", "unsupported", "inconclusive", "error"), (30, 2, 2, 3, 1, 0.4))[0]
             findings.append(finding(verdict, clause, system, case=case, duration_ms=round(rng.uniform(0.4, 9), 1),

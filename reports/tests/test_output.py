@@ -87,6 +87,16 @@ def test_what_a_peer_sent_stays_text(report, tmp_path):
     ElementTree.parse(out / "junit.xml")
 
 
+def test_a_case_tells_which_tests_of_other_suites_it_stands_for(report, tmp_path):
+    folder = make_run(tmp_path / "run", [finding(case="a.b"), finding(case="a.c")])
+    write_json(folder / "cases.json", [{"case": "a.b", "clauses": [], "tags": ["FFP 16.1", HOSTILE]},
+                                       {"case": "a.c", "clauses": [], "tags": None}])
+    out = report(folder)
+    page = (out / "cases" / "a.b.html").read_text()
+    assert "UNH-IOL tests: FFP 16.1, " in page and "<script>alert" not in page
+    assert "UNH-IOL" not in (out / "cases" / "a.c.html").read_text()
+
+
 def test_evidence_outside_of_the_run_folder_is_neither_read_nor_copied(report, tmp_path):
     (tmp_path / "secret.ladder.jsonl").write_text('{"event": "note", "note": "outside"}\n')
     folder = make_run(tmp_path / "run", [

@@ -18,6 +18,7 @@ class Case:
     name: str
     title: str = ""
     clauses: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
     findings: dict[str, list[Finding]] = field(default_factory=lambda: defaultdict(list))
 
 
@@ -126,6 +127,8 @@ def _cases(runs: list[Run], findings: list[Finding]) -> dict[str, Case]:
             case = cases.setdefault(raw["case"], Case(raw["case"]))
             case.title = str(raw.get("title") or case.title)
             case.clauses = [str(c) for c in raw["clauses"]]
+            tags = raw.get("tags")
+            case.tags = [str(t) for t in tags] if isinstance(tags, list) else []
     for finding in findings:
         if finding.case:
             case = cases.setdefault(finding.case, Case(finding.case))

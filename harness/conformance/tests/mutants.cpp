@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 
 #include "harness/conformance/tests/processes.h"
 #include "harness/wire/text.h"
@@ -182,6 +184,30 @@ Mutation instead_of_reject(Opcode opcode) {
     pdu.set(field::max_cmd_sn, reject[field::max_cmd_sn]);
     return std::vector{pdu};
   });
+}
+
+Mutation both(const Mutation& first, const Mutation& second) {
+  return [=](const Passing& passing) {
+    std::vector<Pdu> result;
+    for (const Pdu& changed : first(passing)) {
+      Passing again = passing;
+      again.pdu = changed;
+      for (const Pdu& pdu : second(again)) result.push_back(pdu);
+    }
+    return result;
+  };
+}
+
+Mutation from_connection(unsigned first, const Mutation& mutation) {
+  const auto connections = std::make_shared<std::atomic<unsigned>>(0);
+  return [=](const Passing& passing) {
+    if (passing.number == 0) ++*connections;
+    return *connections >= first ? mutation(passing) : std::vector{passing.pdu};
+  };
+}
+
+Mutation unchanged() {
+  return [](const Passing& passing) { return std::vector{passing.pdu}; };
 }
 
 Mutation good_before_pong(std::size_t nth_last) {

@@ -53,6 +53,12 @@ Mutation with_key(const std::string& key, const std::optional<std::string>& valu
 Mutation login_always_succeeds();
 /// A login that fails does so with another status.
 Mutation failing_with(std::uint16_t status);
+/// One way to break a rule on top of another.
+Mutation both(const Mutation& first, const Mutation& second);
+/// Only from this connection on: 1 is the first look at the target, 2 the first one of the case.
+Mutation from_connection(unsigned first, const Mutation& mutation);
+/// The target as it is, for what else a Mutant can do.
+Mutation unchanged();
 /// A Reject becomes something else.
 Mutation instead_of_reject(wire::Opcode opcode);
 /// Before it answers a ping, the target says GOOD to the last SCSI command (nth_last 1), or to the

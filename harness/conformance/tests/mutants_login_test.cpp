@@ -98,6 +98,51 @@ BOOST_AUTO_TEST_CASE(login_keys) {
   for (const Row& row : rows) must_fail(row, plain_target());
 }
 
+BOOST_AUTO_TEST_CASE(logins_that_are_refused) {
+  // The first look at the target, the first connection, has to succeed.
+  const Mutation refusing = setting(Opcode::login_response, field::status, 0x0200);
+  const Row rows[] = {
+      {"login.stage.both_stages", {from_connection(2, refusing)}},
+      {"login.stage.security_to_full_feature", {from_connection(2, refusing)}},
+      {"login.start.long_initiator_name", {from_connection(2, refusing)}},
+      {"login.start.reserved_bits_are_ignored", {from_connection(2, refusing)}},
+      {"login.text.eight_kib_in_one_pdu", {from_connection(2, refusing)}},
+      {"login.session.two_ports_two_sessions", {from_connection(3, refusing)}},
+      {"login.session.reinstatement", {from_connection(3, refusing)}},
+      {"login.session.connection_reinstatement", {from_connection(3, refusing)}},
+  };
+  for (const Row& row : rows) must_fail(row, plain_target());
+}
+
+BOOST_AUTO_TEST_CASE(connections_that_stay_open) {
+  const Mutant open{.mutate = unchanged(), .keeps_open = true};
+  for (const char* test_case : {"login.start.ping_before_login", "login.start.command_before_login",
+                                "login.start.refused_login_closes", "task_management.cold_reset"})
+    must_fail({test_case, open}, plain_target());
+}
+
+BOOST_AUTO_TEST_CASE(lists) {
+  const auto chosen = [](const char* key, const char* value) {
+    return both(login_always_succeeds(), with_key(key, value));
+  };
+  const Row rows[] = {
+      {"login.auth.none_is_chosen", {chosen("AuthMethod", "CHAP")}},
+      {"login.auth.unknown_method_skipped", {chosen("AuthMethod", "Reject")}},
+      {"login.auth.no_known_method", {chosen("AuthMethod", "None")}},
+      {"login.key.data_digest_none", {chosen("DataDigest", "Reject")}},
+      {"login.key.header_digest_crc32c", {chosen("HeaderDigest", "None")}},
+      {"login.key.data_digest_crc32c", {chosen("DataDigest", "None")}},
+      {"login.key.digest_first_wins_none", {chosen("HeaderDigest", "Reject")}},
+      {"login.key.digest_not_offered", {chosen("HeaderDigest", "None")}},
+      {"login.key.no_number", {chosen("MaxBurstLength", "many")}},
+      {"login.key.default_time2wait_least", {chosen("DefaultTime2Wait", "3601")}},
+      {"login.key.default_time2retain_most", {chosen("DefaultTime2Retain", "Reject")}},
+      {"login.key.initial_r2t_yes", {chosen("InitialR2T", "No")}},
+      {"login.key.immediate_data_no", {chosen("ImmediateData", "Yes")}},
+  };
+  for (const Row& row : rows) must_fail(row, plain_target());
+}
+
 BOOST_AUTO_TEST_CASE(chap) {
   const std::vector<std::string> secret{"--chap", "judge:a-secret-of-16-b"};
   MutatingProxy unchanged(target_with_chap(),
@@ -108,6 +153,8 @@ BOOST_AUTO_TEST_CASE(chap) {
   BOOST_TEST(result.exit_status == 0, result.output);
   const Row rows[] = {
       {"login.auth.chap_challenge", {with_key("CHAP_A", "7")}},
+      {"login.auth.chap_right_secret",
+       {from_connection(2, setting(Opcode::login_response, field::status, 0x0201))}},
       {"login.auth.chap_wrong_secret", {login_always_succeeds()}},
       {"login.auth.chap_unknown_user", {failing_with(0x0202)}},
       {"login.auth.chap_response_missing", {login_always_succeeds()}},

@@ -44,7 +44,11 @@ class Relay {
     pollfd ends[2] = {{initiator_, POLLIN, 0}, {target_, POLLIN, 0}};
     while (poll(ends, 2, -1) > 0) {
       if (ends[0].revents != 0 && !requests()) return;
-      if (ends[1].revents != 0 && !answers()) return;
+      if (ends[1].revents != 0 && !answers()) {
+        if (!mutant_.keeps_open) return;
+        target_gone_ = true;
+        ends[1].fd = -1;
+      }
     }
   }
 
@@ -61,7 +65,7 @@ class Relay {
       pdu->data.clear();
       requests_.push_back(*pdu);
     }
-    return send(target_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == count;
+    return send(target_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == count || target_gone_;
   }
 
   bool answers() {
@@ -103,6 +107,7 @@ class Relay {
   wire::Pdu last_request_;
   std::vector<wire::Pdu> requests_;
   unsigned number_ = 0;
+  bool target_gone_ = false;
   bool header_ = false, data_ = false, agreed_ = false;
 };
 

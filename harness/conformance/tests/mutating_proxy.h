@@ -22,11 +22,11 @@ struct Passing {
 /// What goes on instead; an empty list is silence.
 using Mutation = std::function<std::vector<wire::Pdu>(const Passing&)>;
 
-/// The mutation may also ask for the end of the connection after what it returns.
 struct Mutant {
   Mutation mutate;
   bool spoil_header_digest = false;
   bool spoil_data_digest = false;
+  bool keeps_open = false;  ///< what the target closes stays open towards the initiator
 };
 
 class MutatingProxy {
