@@ -9,7 +9,9 @@
 
 namespace tsihd::session {
 
-/// Class in the high byte, detail in the low one.
+/// Class in the high byte, detail in the low one. Two never come of our own accord, only where
+/// guard_refusal_status names them: target_removed, as a target that is not configured any more is
+/// one that we have never heard of, and target_error, as a login reads no disk.
 struct LoginStatus {
   static constexpr std::uint16_t success = 0x0000;
   static constexpr std::uint16_t moved_temporarily = 0x0101;

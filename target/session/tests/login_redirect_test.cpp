@@ -74,6 +74,10 @@ BOOST_AUTO_TEST_CASE(strangers_are_refused_first) {
   const Reply reply = request(Stage::security, Stage::operational, {"CHAP_N=user", "CHAP_R=0x00"});
   BOOST_TEST(reply.status() == LoginStatus::authentication_failure);
   BOOST_TEST(!reply.value("TargetAddress"));
+  begin();  // nor one that lingers in the security stage, or wants to leave it at once
+  BOOST_TEST(request(Stage::security, std::nullopt, names()).status() == 0);
+  BOOST_TEST(request(Stage::security, std::nullopt).status() == 0);
+  BOOST_TEST(request(Stage::security, Stage::full_feature).status() == 0);
 }
 
 // R3720-10.13.5-03: after the security negotiation, where every initiator follows.
