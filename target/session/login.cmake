@@ -1,6 +1,7 @@
 # The login phase and text negotiation.
 add_library(tsihd_login STATIC
-  chap.cpp chap_values.cpp counters.cpp keys.cpp login.cpp login_identity.cpp login_security.cpp name.cpp
+  chap.cpp chap_values.cpp counters.cpp keys.cpp login.cpp login_identity.cpp
+  login_response.cpp login_security.cpp name.cpp
   negotiation.cpp negotiation_text.cpp send_targets.cpp)
 target_link_libraries(tsihd_login PUBLIC tsihd_base tsihd_wire PRIVATE OpenSSL::Crypto tsih_libidn)
 
