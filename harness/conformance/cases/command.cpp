@@ -39,7 +39,7 @@ TSIH_CASE(underflow_is_counted, "What an INQUIRY did not fill is told as residua
   auto initiator = log_in();
   const Transfer transfer = initiator.transfer(inquiry(255, 4096));
   offered(transfer.good(), "INQUIRY");
-  const Pdu& last = transfer.response ? *transfer.response : transfer.data_in.back();
+  const Pdu& last = status_of(transfer);
   const std::uint64_t missing = 4096 - transfer.data.size();
   verify(last[field::underflow] && !last[field::overflow] && last[field::residual] == missing,
          fmt::format("U and a residual of {}", missing), describe(last));
@@ -54,7 +54,7 @@ TSIH_CASE(overflow_is_counted, "What a read had no room for is told as residual 
   read.read_bytes = block_bytes();
   const Transfer transfer = initiator.transfer(read);
   offered(transfer.good(), "a read with less room than blocks");
-  const Pdu& last = transfer.response ? *transfer.response : transfer.data_in.back();
+  const Pdu& last = status_of(transfer);
   verify(transfer.data.size() <= block_bytes(), "no more data than there is room for",
          fmt::format("{} bytes", transfer.data.size()));
   verify(last[field::overflow] && !last[field::underflow] && last[field::residual] == block_bytes(),
@@ -69,7 +69,7 @@ TSIH_CASE(inquiry_overflow_is_counted,
   offered(whole.good() && whole.data.size() > 4, "INQUIRY");
   const Transfer cut = initiator.transfer(inquiry(255, 4));
   offered(cut.good(), "INQUIRY with room for four bytes");
-  const Pdu& last = cut.response ? *cut.response : cut.data_in.back();
+  const Pdu& last = status_of(cut);
   verify(cut.data.size() <= 4, "no more than 4 bytes", fmt::format("{}", cut.data.size()));
   // To say nothing of it is allowed; to say something wrong is not.
   const auto missing = whole.data.size() - 4;

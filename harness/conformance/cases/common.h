@@ -44,6 +44,11 @@ inline Pdu next_pdu(Initiator& initiator) {
   return event.pdu;
 }
 
+/// The PDU that bore the status of a command: its SCSI Response or its last Data-In.
+inline const Pdu& status_of(const Transfer& transfer) {
+  return transfer.response ? *transfer.response : transfer.data_in.back();
+}
+
 /// Whether an answer is to this request, or data belong to it.
 inline bool belongs_to(const Pdu& pdu, const Pdu& request) {
   return pdu[field::initiator_task_tag] == request[field::initiator_task_tag];

@@ -122,15 +122,14 @@ TSIH_CASE(burst_limit, "No sequence of Data-In is longer than MaxBurstLength",
           judges("R3720-10.7.1-02")) {
   needs_disk(64);
   auto initiator = log_in({{"MaxRecvDataSegmentLength", "1024"}, {"MaxBurstLength", "4096"}});
-  const auto burst =
-      tsih::wire::parse_number(initiator.negotiated().value("MaxBurstLength").value_or("4096"));
+  const auto burst = agreed_number(initiator, "MaxBurstLength", 4096);
   initiator.ready();
   const Transfer transfer = initiator.transfer(read_blocks(0, 32));
   offered(transfer.good() && !transfer.data_in.empty(), "a read of 32 blocks");
   std::uint64_t in_sequence = 0;
   for (const Pdu& pdu : transfer.data_in) {
     in_sequence += pdu.data.size();
-    verify(in_sequence <= burst.value_or(4096), fmt::format("F after at most {} bytes", *burst),
+    verify(in_sequence <= burst, fmt::format("F after at most {} bytes", burst),
            fmt::format("{} bytes without F before {}", in_sequence, describe(pdu)));
     if (pdu[field::final]) in_sequence = 0;
   }

@@ -212,8 +212,8 @@ TSIH_CASE(
   for (const Pdu& again : asked_again) initiator.answer_r2t(write, again, data);
   const Transfer transfer = initiator.finish(write, data);
   const bool recovered = transfer.good() && asked_again.size() + transfer.r2ts.size() > 0;
-  verify(recovered || sense_of(*transfer.response) == kProtocolServiceCrcError,
-         "a recovery R2T, or sense 0b/47/05", sense_words(*transfer.response));
+  verify(recovered || sense_of(status_of(transfer)) == kProtocolServiceCrcError,
+         "a recovery R2T, or sense 0b/47/05", sense_words(status_of(transfer)));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -8,7 +8,7 @@ constexpr std::uint64_t kLimitWindow = 1024;  // commands sent at a time
 
 // TEST UNIT READY, whatever it says.
 std::uint32_t status_number_of_a_command(Initiator& initiator) {
-  return initiator.transfer({.cdb = Bytes(6, 0)}).response->u32(field::stat_sn);
+  return status_of(initiator.transfer({.cdb = Bytes(6, 0)})).u32(field::stat_sn);
 }
 
 }  // namespace

@@ -180,7 +180,7 @@ TSIH_CASE(every_field,
     offset += r2t[field::desired_length];
   }
   judging("R3720-3.2.2.2-03");
-  verify_equal("StatSN of the status", stat_sn, transfer.response->u32(field::stat_sn));
+  verify_equal("StatSN of the status", stat_sn, status_of(transfer).u32(field::stat_sn));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
