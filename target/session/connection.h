@@ -102,6 +102,10 @@ class Connection {
   /// Takes a command up again whose connection was lost (TASK REASSIGN, 6.2.2). `exp_data_sn`: see
   /// 10.5.6; 0 when the initiator does not say.
   void resume(Task& task, std::uint32_t exp_data_sn);
+  /// Whether an open text negotiation is the task of this tag.
+  bool negotiates(std::uint32_t initiator_task_tag) const {
+    return text_ && text_->is_task(initiator_task_tag);
+  }
   /// Memory is short: nothing that was sent can be asked for again.
   void forget_retained();
   void send_task_management_response(std::uint32_t initiator_task_tag,

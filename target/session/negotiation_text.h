@@ -46,6 +46,10 @@ class TextExchange {
                                                      std::string& data);
   /// Forgets a negotiation under way.
   void reset();
+  /// Whether the negotiation under way is the task of this tag.
+  bool is_task(std::uint32_t initiator_task_tag) const {
+    return active_ && initiator_task_tag == initiator_task_tag_;
+  }
 
  private:
   using Outcome = std::expected<void, wire::RejectReason>;

@@ -197,7 +197,8 @@ bool Session::is_logged_out(std::uint32_t link) const {
       suspensions_, [&](const Suspension& lost) { return lost.link == link && lost.logged_out; });
 }
 
-/// 6.2.2: a command is taken up only after its connection was logged out for recovery.
+/// 6.2.2: a command is taken up only after its connection was logged out for recovery. Task
+/// management and text negotiations are never reassigned (10.5.1-18).
 void Session::execute_reassign(TaskManagement& request) {
   using enum TaskManagementResponse;
   const std::uint32_t tag = request.referenced_task_tag;
@@ -205,10 +206,12 @@ void Session::execute_reassign(TaskManagement& request) {
     return &other != &request && other.phase != TaskManagement::Phase::idle &&
            other.initiator_task_tag == tag;
   });
+  const bool is_text = std::ranges::any_of(
+      connections_, [&](const Connection* connection) { return connection->negotiates(tag); });
   const Task* const task = find_stranded(tag);
   if (!recovers_connections())
     answer(request, reassignment_not_supported);
-  else if (is_management)
+  else if (is_management || is_text)
     answer(request, function_rejected);
   else if (task && task->pdus_unsent == 0 && is_logged_out(task->link))
     answer(request, function_complete);

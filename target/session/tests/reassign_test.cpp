@@ -6,7 +6,8 @@ namespace {
 
 using wire::Opcode;
 
-constexpr std::uint8_t kComplete = 0, kNoSuchTask = 1, kStillAllegiant = 3, kNotSupported = 4;
+constexpr std::uint8_t kComplete = 0, kNoSuchTask = 1, kStillAllegiant = 3, kNotSupported = 4,
+                       kRejected = 255;
 
 /// A session at ErrorRecoveryLevel 2 on its first connection; Data-In segments of 512 bytes.
 struct Surviving {
@@ -175,6 +176,21 @@ BOOST_AUTO_TEST_CASE(nobody_comes_back) {
   Peer late(session.world, "192.0.2.1", 40002);
   late.ask_login({.tsih = session.old.tsih()});
   BOOST_TEST(late.status() == 0x020a);
+}
+
+// Red when TASK REASSIGN of an open text negotiation gets an answer other than function rejected
+// (10.5.1).
+BOOST_AUTO_TEST_CASE(text_negotiations_stay) {
+  Surviving session;
+  session.join(2);
+  wire::TextRequestBhs open;
+  open.flags = 0;
+  open.initiator_task_tag = session.fresh.next_tag++;
+  open.cmd_sn = session.fresh.cmd_sn++;
+  open.exp_stat_sn = session.fresh.exp_stat_sn;
+  session.fresh.send(open);
+  session.fresh.expect<wire::TextResponseBhs>(Opcode::text_response);
+  BOOST_TEST(session.reassign(open.initiator_task_tag) == kRejected);
 }
 
 // Red when ErrorRecoveryLevel 1 claims to reassign.
