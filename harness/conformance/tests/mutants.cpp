@@ -36,6 +36,8 @@ class Target {
         "127.0.0.1:0",
         "--parameter",
         "InitialR2T=No",
+        "--parameter",
+        "DefaultTime2Wait=0",
         "--log-level",
         "error",
         "--control",
@@ -62,6 +64,11 @@ std::uint16_t plain_target() {
 }
 std::uint16_t target_with_chap() {
   static const Target target({"--chap", "judge:a-secret-of-16-b"});
+  return target.port();
+}
+std::uint16_t target_with_mutual_chap() {
+  static const Target target(
+      {"--chap", "judge:a-secret-of-16-b", "--mutual-chap", "target:another-secret-16"});
   return target.port();
 }
 std::uint16_t target_without_recovery() {

@@ -18,6 +18,7 @@ namespace tsih::conformance::testing {
 // Ports of tsihd with a disk in memory, started once for the whole program.
 std::uint16_t plain_target();
 std::uint16_t target_with_chap();         ///< user judge, secret a-secret-of-16-b
+std::uint16_t target_with_mutual_chap();  ///< the same; it is target, secret another-secret-16
 std::uint16_t target_that_pings();        ///< an idle initiator, each second
 std::uint16_t target_without_recovery();  ///< ErrorRecoveryLevel 0
 

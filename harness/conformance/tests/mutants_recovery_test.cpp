@@ -1,0 +1,273 @@
+// Mutants for the cases about several connections and error recovery: what tsihd says is changed on
+// one connection or on all, and the case has to notice. Red when a case passes whatever the target
+// does.
+#include <algorithm>
+#include <atomic>
+#include <boost/test/unit_test.hpp>
+#include <memory>
+
+#include "harness/conformance/tests/mutants.h"
+#include "harness/wire/text.h"
+
+using namespace tsih::conformance::testing;
+using namespace tsih::wire;
+
+namespace {
+
+constexpr Field kResponse = field::response;
+
+Mutation dropping(Opcode opcode) {
+  return only(opcode, [](const Pdu&, const Passing&) { return std::vector<Pdu>{}; });
+}
+
+/// No PDU of this kind is like another one in this field.
+Mutation changing(Opcode opcode, Field where) {
+  return only(opcode, [=](Pdu pdu, const Passing& passing) {
+    return std::vector{pdu.set(where, passing.number)};
+  });
+}
+
+/// The change holds once the connection has seen a request of this kind.
+Mutation after(Opcode opcode, const Mutation& change) {
+  return [=](const Passing& passing) {
+    const bool seen = std::ranges::any_of(passing.requests,
+                                          [&](const Pdu& request) { return request.is(opcode); });
+    return seen ? change(passing) : std::vector{passing.pdu};
+  };
+}
+
+/// Of the cases here, those that reassign tasks have no other task management.
+Mutation after_reassignment(const Mutation& change) {
+  return after(Opcode::task_management_request, change);
+}
+
+/// A status within Data-In comes by itself, with a SNACK Tag.
+Mutation tagged_status() {
+  return only(Opcode::data_in, [](Pdu pdu, const Passing&) {
+    if (!pdu[field::has_status]) return std::vector{pdu};
+    Pdu response(Opcode::scsi_response);
+    response.set(field::final, 1).set(field::snack_tag, 7);
+    for (const Field& same :
+         {field::initiator_task_tag, field::stat_sn, field::exp_cmd_sn, field::max_cmd_sn})
+      response.set(same, pdu[same]);
+    return std::vector{pdu.set(field::has_status, 0), response};
+  });
+}
+
+/// Logins of new sessions, or into sessions that exist, fail but for the first ones.
+Mutation logins_fail_after(int spared, bool into_a_session) {
+  const auto seen = std::make_shared<std::atomic<int>>(0);
+  return only(Opcode::login_response, [=](Pdu pdu, const Passing& passing) {
+    if ((passing.last_request[field::tsih] != 0) == into_a_session && ++*seen > spared)
+      pdu.set(field::status, 0x0300).set(field::transit, 0);
+    return std::vector{pdu};
+  });
+}
+
+/// After the first login every challenge is the same.
+Mutation one_challenge_for_all() {
+  const auto seen = std::make_shared<std::atomic<int>>(0);
+  const Mutation same = with_key("CHAP_C", "0x0102030405060708");
+  return [=](const Passing& passing) {
+    const bool bears_one = parse_text(passing.pdu.data).keys.has("CHAP_C");
+    return bears_one && ++*seen > 1 ? same(passing) : std::vector{passing.pdu};
+  };
+}
+
+/// An authentication failure for whoever writes this.
+Mutation refusing_proofs_with(const std::string& words) {
+  return only(Opcode::login_response, [=](Pdu pdu, const Passing& passing) {
+    const Bytes& text = passing.last_request.data;
+    if (std::string(text.begin(), text.end()).find(words) != std::string::npos)
+      pdu.set(field::status, 0x0201).set(field::transit, 0);
+    return std::vector{pdu};
+  });
+}
+
+/// Only the R2Ts for the first time: no recovery.
+Mutation without_recovery_r2ts() {
+  return only(Opcode::r2t, [](const Pdu& pdu, const Passing&) {
+    return pdu[field::r2t_sn] == 0 ? std::vector{pdu} : std::vector<Pdu>{};
+  });
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(recovery_mutants)
+
+BOOST_AUTO_TEST_CASE(several_connections) {
+  const Opcode login = Opcode::login_response, pong = Opcode::nop_in;
+  const Row rows[] = {
+      {"connections.a_second_one_joins", {adding(login, field::tsih, 1)}},
+      {"connections.answers_come_where_the_command_came", {dropping(Opcode::r2t)}},
+      {"connections.order_spans_connections", {adding(pong, field::exp_cmd_sn, 1)}},
+      {"connections.commands_are_counted_together", {adding(pong, field::exp_cmd_sn, -1)}},
+      {"connections.statuses_are_counted_apart",
+       {only(pong,
+             [](Pdu pdu, const Passing& passing) {
+               return std::vector{pdu.set(field::stat_sn, pdu[field::stat_sn] + passing.number)};
+             })}},
+      {"connections.no_more_than_negotiated", {login_always_succeeds()}},
+      {"connections.session_of_someone_else", {login_always_succeeds()}},
+      {"connections.session_keys_stay", {login_always_succeeds()}},
+      {"connections.digests_are_of_the_connection",
+       {[](const Passing& passing) { return std::vector{passing.pdu}; }, true, false}},
+      {"connections.segment_limits_are_of_the_connection", {long_data_in(513)}},
+      {"connections.a_dropped_one_is_told_of",
+       {setting(Opcode::async_message, field::parameter1, 99)}},
+      {"connections.abort_task_set_over_two",
+       {only(pong,
+             [](const Pdu& pdu, const Passing&) {
+               Pdu early(Opcode::task_management_response);
+               early.set(field::final, 1).set(field::stat_sn, pdu[field::stat_sn]);
+               return std::vector{early, pdu};
+             })}},
+  };
+  for (const Row& row : rows) must_fail(row, plain_target());
+}
+
+BOOST_AUTO_TEST_CASE(logouts) {
+  const Opcode logout = Opcode::logout_response;
+  const Row rows[] = {
+      {"logout.one_connection_of_two", {setting(logout, kResponse, 1)}},
+      {"logout.one_connection_of_two",
+       {with_data(Opcode::scsi_response, [](Bytes& data) { data.clear(); })}},
+      {"logout.whole_session_of_two", {setting(logout, kResponse, 1)}},
+      {"logout.no_such_connection", {setting(logout, kResponse, 0)}},
+      {"logout.for_a_dropped_connection", {setting(logout, kResponse, 3)}},
+      {"logout.unacknowledged_commands_go_too", {adding(Opcode::nop_in, field::exp_cmd_sn, 1)}},
+      {"logout.recovery_below_level_two", {setting(logout, kResponse, 0)}},
+  };
+  for (const Row& row : rows) must_fail(row, plain_target());
+}
+
+BOOST_AUTO_TEST_CASE(reinstatements) {
+  const Row rows[] = {
+      {"reinstatement.ends_the_tasks_of_the_connection",
+       {with_data(Opcode::scsi_response, [](Bytes& data) { data.clear(); })}},
+      {"reinstatement.of_one_connection_of_two", {logins_fail_after(1, true)}},
+      {"reinstatement.of_a_dropped_connection", {logins_fail_after(1, true)}},
+      // The look at the target before the case is the first new session.
+      {"reinstatement.of_the_session_ends_all_its_connections", {logins_fail_after(2, false)}},
+      {"reinstatement.of_a_session_that_lost_all_its_connections", {logins_fail_after(2, false)}},
+  };
+  for (const Row& row : rows) must_fail(row, plain_target());
+}
+
+BOOST_AUTO_TEST_CASE(commands_sent_again) {
+  const Row rows[] = {
+      {"retry.of_a_running_write", {good_before_pong()}},
+      {"retry.after_a_wrong_data_digest", {setting(Opcode::reject, field::reject_reason, 4)}},
+  };
+  for (const Row& row : rows) must_fail(row, plain_target());
+}
+
+BOOST_AUTO_TEST_CASE(lost_data_out) {
+  const Row rows[] = {
+      {"recovery_r2t.after_a_wrong_data_digest",
+       {setting(Opcode::reject, field::reject_reason, 4)}},
+      {"recovery_r2t.after_a_wrong_data_digest",
+       {only(Opcode::r2t,
+             [](Pdu pdu, const Passing&) { return std::vector{pdu.set(field::r2t_sn, 0)}; })}},
+      {"recovery_r2t.the_end_waits_for_the_final_data", {good_before_pong()}},
+      {"recovery_r2t.after_a_lost_data_out", {without_recovery_r2ts()}},
+      {"recovery_r2t.one_at_a_time",
+       {only(Opcode::nop_in,
+             [](const Pdu& pdu, const Passing&) {
+               Pdu second(Opcode::r2t);
+               second.set(field::final, 1).set(field::stat_sn, pdu[field::stat_sn]);
+               return std::vector{second, pdu};
+             })}},
+  };
+  for (const Row& row : rows) must_fail(row, plain_target());
+}
+
+BOOST_AUTO_TEST_CASE(snacks) {
+  const Mutation other_reason = setting(Opcode::reject, field::reject_reason, 9);
+  const Mutation other_data = changing(Opcode::data_in, field::residual);
+  const Mutation other_status = changing(Opcode::scsi_response, field::residual);
+  const Row rows[] = {
+      {"snack.an_r2t", {changing(Opcode::r2t, field::target_transfer_tag)}},
+      {"snack.an_r2t", {setting(Opcode::r2t, field::stat_sn, 7)}},
+      {"snack.one_data_in", {other_data}},
+      {"snack.a_run_of_data_in", {other_data}},
+      {"snack.data_in_to_the_end", {other_data}},
+      {"snack.all_data_in", {other_data}},
+      {"snack.a_status", {other_status}},
+      {"snack.all_statuses", {other_status}},
+      {"snack.on_the_connection_of_the_command", {other_data}},
+      {"snack.data_never_sent", {other_reason}},
+      {"snack.r2t_never_sent", {other_reason}},
+      {"snack.status_never_sent", {other_reason}},
+      {"snack.status_acknowledged", {other_reason}},
+      {"snack.data_acknowledged", {other_reason}},
+      {"snack.resegmented_data", {setting(Opcode::scsi_response, field::snack_tag, 1)}},
+      {"snack.resegmented_data", {after(Opcode::snack_request, dropping(Opcode::scsi_response))}},
+      {"snack.an_unknown_data_ack", {setting(Opcode::reject, Field{"reserved", 44, 0, 32}, 1)}},
+      {"snack.below_level_one", {setting(Opcode::reject, Field{"reserved", 44, 0, 32}, 1)}},
+      {"snack.reserved_type", {instead_of_reject(Opcode::nop_in)}},
+  };
+  for (const Row& row : rows) must_fail(row, plain_target());
+}
+
+BOOST_AUTO_TEST_CASE(reassignments) {
+  const Mutation no_such_task = setting(Opcode::task_management_response, kResponse, 1);
+  const Mutation complete = setting(Opcode::task_management_response, kResponse, 0);
+  const Mutation no_data = after_reassignment(dropping(Opcode::data_in));
+  const Row rows[] = {
+      {"reassign.a_write_after_a_logout", {no_such_task}},
+      {"reassign.a_write_after_a_logout", {after_reassignment(dropping(Opcode::r2t))}},
+      {"reassign.a_write_without_a_logout", {complete}},
+      {"reassign.a_read_after_a_logout", {no_such_task}},
+      {"reassign.a_read_after_a_logout", {no_data}},
+      {"reassign.a_read_without_a_logout", {complete}},
+      {"reassign.after_a_drop_alone", {complete}},
+      {"reassign.after_a_drop_and_a_logout", {no_such_task}},
+      {"reassign.after_a_reinstatement", {no_such_task}},
+      {"reassign.from_the_acknowledged_number", {no_data}},
+      {"reassign.number_out_of_bounds", {no_such_task}},
+      {"reassign.a_status_alone", {after_reassignment(dropping(Opcode::scsi_response))}},
+      {"reassign.without_its_snack_tag", {after_reassignment(tagged_status())}},
+      {"reassign.of_an_immediate_command", {complete}},
+      {"reassign.of_a_text_negotiation", {no_such_task}},
+      {"reassign.when_nothing_is_retained", {complete}},
+      {"reassign.an_abort_after_a_logout", {no_such_task}},
+      {"logout.unacknowledged_commands_go_for_recovery",
+       {adding(Opcode::nop_in, field::exp_cmd_sn, 1)}},
+      {"logout.nothing_comes_after_one_for_recovery",
+       {setting(Opcode::logout_response, kResponse, 2)}},
+      {"reinstatement.of_a_session_that_lost_its_connection", {logins_fail_after(0, true)}},
+  };
+  for (const Row& row : rows) must_fail(row, plain_target());
+}
+
+BOOST_AUTO_TEST_CASE(proofs) {
+  const std::vector<std::string> secrets{"--chap", "judge:a-secret-of-16-b", "--mutual-chap",
+                                         "target:another-secret-16"};
+  const Row rows[] = {
+      {"login.auth.none_is_not_enough", {login_always_succeeds()}},
+      {"login.auth.security_is_not_skipped", {login_always_succeeds()}},
+      {"login.auth.chap_premature_transition", {login_always_succeeds()}},
+      {"login.auth.chap_transition_after_the_challenge", {login_always_succeeds()}},
+      {"login.auth.chap_algorithm_from_a_list", {with_key("CHAP_A", "250")}},
+      {"login.auth.chap_algorithm_is_no_number", {login_always_succeeds()}},
+      {"login.auth.chap_response_before_the_challenge", {login_always_succeeds()}},
+      {"login.auth.chap_challenge_is_new", {one_challenge_for_all()}},
+      {"login.auth.chap_response_in_base64", {refusing_proofs_with("CHAP_R=0b")}},
+      {"login.auth.chap_response_in_capitals", {refusing_proofs_with("CHAP_R=0X")}},
+      {"login.auth.chap_wrong_response_in_base64", {failing_with(0x0202)}},
+      {"login.auth.chap_response_too_short", {login_always_succeeds()}},
+      {"login.auth.chap_response_too_long", {login_always_succeeds()}},
+      {"login.auth.chap_response_is_no_binary", {login_always_succeeds()}},
+      {"login.mutual_chap.target_answers", {with_key("CHAP_R", "0x00")}},
+      {"login.mutual_chap.challenge_in_base64", {with_key("CHAP_R", "0x00")}},
+      {"login.mutual_chap.long_challenge", {with_key("CHAP_R", "0x00")}},
+      {"login.mutual_chap.challenge_too_long", {login_always_succeeds()}},
+      {"login.mutual_chap.challenge_missing", {login_always_succeeds()}},
+      {"login.mutual_chap.identifier_out_of_bounds", {login_always_succeeds()}},
+      {"login.mutual_chap.answer_of_its_own", {login_always_succeeds()}},
+  };
+  for (const Row& row : rows) must_fail(row, target_with_mutual_chap(), secrets);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
