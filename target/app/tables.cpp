@@ -13,6 +13,15 @@ using nlohmann::json;
 
 std::string seconds(const json& value) { return fmt::format("{:.0f}s", value.get<double>()); }
 
+/// The addresses of a session's connections; of those that are lost, that they are awaited.
+std::string peers(const json& session) {
+  std::string text;
+  for (const json& connection : session.at("connections"))
+    text += (text.empty() ? "" : ", ") + connection.at("peer").get<std::string>();
+  if (session.at("connections_awaited") != 0) text += text.empty() ? "(awaited)" : ", (awaited)";
+  return text.empty() ? session.at("peer").get<std::string>() : text;
+}
+
 }  // namespace
 
 std::string table(const std::vector<std::string>& heading,
@@ -43,10 +52,9 @@ std::string show_sessions(const json& answer) {
     std::string digests = s.at("parameters").at("HeaderDigest") == "CRC32C" ? "H" : "-";
     digests += s.at("parameters").at("DataDigest") == "CRC32C" ? "D" : "-";
     rows.push_back({s.at("id").dump(), s.at("initiator"), s.at("isid"),
-                    s.at("type") == "discovery" ? "(discovery)" : s.at("target"), s.at("peer"),
-                    digests, s.at("commands").dump(), s.at("commands_active").dump(),
-                    seconds(s.at("age_s")), seconds(s.at("idle_s")),
-                    s.at("ending") == true ? "ending" : "full"});
+                    s.at("type") == "discovery" ? "(discovery)" : s.at("target"), peers(s), digests,
+                    s.at("commands").dump(), s.at("commands_active").dump(), seconds(s.at("age_s")),
+                    seconds(s.at("idle_s")), s.at("ending") == true ? "ending" : "full"});
   }
   return table({"ID", "INITIATOR", "ISID", "TARGET", "PEER", "CRC", "COMMANDS", "ACTIVE", "AGE",
                 "IDLE", "STATE"},

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "target/app/tables.h"
 #include "target/config/size.h"
@@ -42,8 +43,30 @@ struct Arguments {
   std::string socket = control::default_socket_path();
   std::string name, size, initiator;
   std::uint64_t session = 0;
+  std::optional<std::uint16_t> cid;
   bool as_json = false;
 };
+
+/// What the initiator of a session is told or asked, by Asynchronous Messages (RFC 3720 10.9).
+void declare_session_commands(CLI::App& app, Arguments& arguments, Command& chosen) {
+  const auto add = [&](const char* name, const char* help, const char* done) {
+    auto* command = app.add_subcommand(name, help);
+    command->add_option("SESSION", arguments.session, "its id in `tsihctl sessions`")->required();
+    command->callback([&arguments, &chosen, name, done] {
+      chosen.request = {{"command", name}, {"session", arguments.session}};
+      if (arguments.cid) chosen.request["cid"] = *arguments.cid;
+      chosen.show = [done](const json& answer) {
+        return fmt::format("session {} {}\n", answer.at("session").dump(), done);
+      };
+    });
+    return command;
+  };
+  add("logout", "ask a session's initiator to log out, then end it", "was asked to log out");
+  add("negotiate", "ask a session's initiator to negotiate its parameters anew",
+      "was asked to negotiate");
+  add("drop", "drop a session's connections, without asking", "was told and dropped")
+      ->add_option("--cid", arguments.cid, "only this connection of it");
+}
 
 void declare(CLI::App& app, Arguments& arguments, Command& chosen) {
   app.description("Asks a running tsihd, through its control socket.");
@@ -82,14 +105,7 @@ void declare(CLI::App& app, Arguments& arguments, Command& chosen) {
                                    answer.at("initiator").get<std::string>());
               }};
   });
-  auto* logout = app.add_subcommand("logout", "ask a session's initiator to log out, then end it");
-  logout->add_option("SESSION", arguments.session, "its id in `tsihctl sessions`")->required();
-  logout->callback([&] {
-    chosen = {{{"command", "logout"}, {"session", arguments.session}}, [](const json& answer) {
-                return fmt::format("session {} was asked to log out\n",
-                                   answer.at("session").dump());
-              }};
-  });
+  declare_session_commands(app, arguments, chosen);
 }
 
 int run(const Arguments& arguments, const Command& command) {

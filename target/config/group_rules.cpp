@@ -61,7 +61,7 @@ void redirect_address(const Value& value, Group& group) {
   if (!address) value.refuse(address.error().message);
 }
 
-constexpr std::array<Honoured<Group>, 16> kGroup{{
+constexpr std::array<Honoured<Group>, 17> kGroup{{
     {"authentication", "CHAP is demanded of normal sessions",
      boolean<&Group::authentication, Group>},
     {"generate_node_acls", "an initiator without an ACL gets every LUN",
@@ -79,6 +79,8 @@ constexpr std::array<Honoured<Group>, 16> kGroup{{
      number<&Group::nop_in_interval_s, 0, 3600, Group>},
     {"nopin_response_timeout", "seconds until an unanswered NOP-In ends the connection",
      number<&Group::nop_in_response_timeout_s, 1, 3600, Group>},
+    {"scsi_events", "1 tells a changed capacity by an Asynchronous Message as well",
+     boolean<&Group::scsi_events, Group>},
     {"max_sessions", "normal sessions in this group; 0 is no limit",
      number<&Group::max_sessions, 0, 65535, Group>},
     {"session_guard", "what happens to a second machine: off, reject or fence", session_guard},

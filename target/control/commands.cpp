@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 
 #include "target/config/json_value.h"
 #include "target/config/names.h"
@@ -41,11 +42,16 @@ json session_json(const session::SessionInfo& info) {
              {"portal_group_tag", info.portal_group_tag},
              {"peer", info.peer},
              {"portal", info.portal},
+             {"connections", json::array()},
+             {"connections_awaited", info.connections_awaited},
              {"age_s", info.age_s},
              {"idle_s", info.idle_s},
              {"commands", info.commands},
              {"commands_active", info.commands_active},
              {"ending", info.ending}};
+  for (const auto& connection : info.connections)
+    shown["connections"].push_back(
+        {{"cid", connection.cid}, {"peer", connection.peer}, {"portal", connection.portal}});
   shown["parameters"] = {{"HeaderDigest", p.header_digest ? "CRC32C" : "None"},
                          {"DataDigest", p.data_digest ? "CRC32C" : "None"},
                          {"InitialR2T", p.initial_r2t ? "Yes" : "No"},
@@ -53,6 +59,7 @@ json session_json(const session::SessionInfo& info) {
                          {"MaxBurstLength", p.max_burst_length_bytes},
                          {"FirstBurstLength", p.first_burst_length_bytes},
                          {"MaxOutstandingR2T", p.max_outstanding_r2t},
+                         {"MaxConnections", p.max_connections},
                          {"ErrorRecoveryLevel", p.error_recovery_level}};
   return shown;
 }
@@ -240,19 +247,40 @@ Answer unfence(const Subject& subject, Object& arguments) {
   return json{{"initiator", *name}, {"lifted", lifted}};
 }
 
-Answer logout(const Subject& subject, Object& arguments) {
+/// Does `act` to the session whose number is in the request.
+template <class Act>
+Answer with_session(Object& arguments, Act act) {
   auto value = arguments.require("session");
   auto id = value ? value->number(0, INT64_MAX) : std::nullopt;
   if (!id) return fail("expected the number of a session; see tsihctl sessions");
-  auto done = subject.service.logout(static_cast<std::uint64_t>(*id));
+  auto done = act(static_cast<std::uint64_t>(*id));
   if (!done) return std::unexpected(done.error());
   return json{{"session", *id}};
+}
+
+Answer logout(const Subject& subject, Object& arguments) {
+  return with_session(arguments, [&](auto id) { return subject.service.logout(id); });
+}
+
+Answer negotiate(const Subject& subject, Object& arguments) {
+  return with_session(arguments, [&](auto id) { return subject.service.request_negotiation(id); });
+}
+
+Answer drop(const Subject& subject, Object& arguments) {
+  std::optional<std::uint16_t> cid;
+  if (auto value = arguments.take("cid")) {
+    auto read = value->number(0, 65535);
+    if (!read) return fail("expected a CID from 0 to 65535; see tsihctl sessions --json");
+    cid = static_cast<std::uint16_t>(*read);
+  }
+  return with_session(arguments, [&](auto id) { return subject.service.drop(id, cid); });
 }
 
 struct Command {
   std::string_view name;
   std::vector<std::string_view> arguments;
   Answer (*run)(const Subject&, Object&);
+  std::string_view optional{};  ///< an argument that may be left out
 };
 
 const std::vector<Command>& commands() {
@@ -266,6 +294,8 @@ const std::vector<Command>& commands() {
       {"refresh", {"name"}, refresh},
       {"unfence", {"initiator"}, unfence},
       {"logout", {"session"}, logout},
+      {"drop", {"session"}, drop, "cid"},
+      {"negotiate", {"session"}, negotiate},
   };
   return list;
 }
@@ -291,6 +321,7 @@ Answer answer(const Subject& subject, std::string_view request) {
   }
   if (chosen != nullptr) {
     for (std::string_view argument : chosen->arguments) object.require(argument);
+    if (!chosen->optional.empty()) object.take(chosen->optional);
   }
   object.finish("argument");
   if (!refusals.empty()) return fail(refusals.lines().front());

@@ -20,7 +20,7 @@ struct Subject {
 /// one line without its end. Called on the event loop's thread.
 ///
 /// Commands: ping, status, sessions, luns, stats, resize {name, size}, refresh {name},
-/// unfence {initiator}, logout {session}.
+/// unfence {initiator}, logout {session}, drop {session, cid (optional)}, negotiate {session}.
 std::string execute(const Subject& subject, std::string_view request);
 
 }  // namespace tsihd::control

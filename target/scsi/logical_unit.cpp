@@ -14,6 +14,7 @@ LogicalUnit::LogicalUnit(Identity identity, std::unique_ptr<backstore::Backstore
 LogicalUnit::~LogicalUnit() = default;
 
 const Identity& LogicalUnit::identity() const { return server_->identity(); }
+std::uint64_t LogicalUnit::size_bytes() const { return server_->geometry().size_bytes; }
 backstore::Backstore& LogicalUnit::backstore() { return server_->backstore(); }
 void LogicalUnit::attach(Nexus& nexus) { server_->attach(nexus); }
 void LogicalUnit::detach(Nexus& nexus) { server_->detach(nexus); }

@@ -40,6 +40,7 @@ class LogicalUnit {
   LogicalUnit& operator=(const LogicalUnit&) = delete;
 
   const Identity& identity() const;
+  std::uint64_t size_bytes() const;
   backstore::Backstore& backstore();
 
   /// A nexus appears: POWER ON, RESET OR BUS DEVICE RESET OCCURRED (29/00) is kept for it.

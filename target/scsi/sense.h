@@ -44,6 +44,7 @@ inline constexpr Sense kInvalidRelease{SenseKey::illegal_request, 0x2604};
 inline constexpr Sense kSavingNotSupported{SenseKey::illegal_request, 0x3900};
 inline constexpr Sense kInvalidMessage{SenseKey::illegal_request, 0x4900};
 inline constexpr Sense kInsufficientRegistrations{SenseKey::illegal_request, 0x5504};
+inline constexpr Sense kCapacityDataHasChanged{SenseKey::unit_attention, 0x2a09};
 inline constexpr Sense kWriteProtected{SenseKey::data_protect, 0x2700};
 inline constexpr Sense kSoftwareWriteProtected{SenseKey::data_protect, 0x2702};
 inline constexpr Sense kSpaceAllocationFailed{SenseKey::data_protect, 0x2707};

@@ -2,17 +2,18 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
+#include <boost/container/small_vector.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 
 namespace tsihd::session {
 
-/// Holds at most kRuns runs, so that no order of arrival makes it grow; data that comes in order is
-/// one run, however much it is.
+/// Holds at most kRuns runs, so that no order of arrival makes it grow without end; data that comes
+/// in order is one run, however much it is, and takes no memory of its own.
 class ByteRanges {
  public:
-  static constexpr std::size_t kRuns = 8;
+  static constexpr std::size_t kRuns = 1024;
   struct Run {
     std::uint32_t begin = 0;
     std::uint32_t end = 0;  ///< one past the last byte
@@ -26,24 +27,23 @@ class ByteRanges {
 
   Added add(std::uint32_t begin, std::uint32_t end) {
     if (begin >= end) return Added::fresh;
-    std::size_t at = count_;
-    while (at > 0 && runs_[at - 1].begin >= end) --at;  // the first run behind it
-    if (at > 0 && runs_[at - 1].end > begin) return Added::overlap;
-    const bool joins_left = at > 0 && runs_[at - 1].end == begin;
-    const bool joins_right = at < count_ && runs_[at].begin == end;
-    if (!joins_left && !joins_right) {
-      if (count_ == kRuns) return Added::too_scattered;
-      std::copy_backward(runs_.begin() + at, runs_.begin() + count_, runs_.begin() + count_ + 1);
-      runs_[at] = {begin, end};
-      ++count_;
-    } else if (joins_left && joins_right) {
-      runs_[at - 1].end = runs_[at].end;
-      std::copy(runs_.begin() + at + 1, runs_.begin() + count_, runs_.begin() + at);
-      --count_;
+    auto behind = runs_.end();
+    while (behind != runs_.begin() && std::prev(behind)->begin >= end) --behind;
+    const bool any_before = behind != runs_.begin();
+    if (any_before && std::prev(behind)->end > begin) return Added::overlap;
+    const bool joins_left = any_before && std::prev(behind)->end == begin;
+    const bool joins_right = behind != runs_.end() && behind->begin == end;
+    if (joins_left && joins_right) {
+      std::prev(behind)->end = behind->end;
+      runs_.erase(behind);
     } else if (joins_left) {
-      runs_[at - 1].end = end;
+      std::prev(behind)->end = end;
+    } else if (joins_right) {
+      behind->begin = begin;
+    } else if (runs_.size() == kRuns) {
+      return Added::too_scattered;
     } else {
-      runs_[at].begin = begin;
+      runs_.insert(behind, {begin, end});
     }
     bytes_ += end - begin;
     return Added::fresh;
@@ -53,21 +53,21 @@ class ByteRanges {
   std::uint32_t bytes() const { return bytes_; }
   /// One past the last of them; `otherwise` when there is none.
   std::uint32_t end_or(std::uint32_t otherwise) const {
-    return count_ == 0 ? otherwise : runs_[count_ - 1].end;
+    return runs_.empty() ? otherwise : runs_.back().end;
   }
   /// From the first byte that is missing in [begin, end) to one past the last.
   Run hole(std::uint32_t begin, std::uint32_t end) const {
-    for (std::size_t i = 0; i < count_ && runs_[i].begin <= begin; ++i)
-      begin = std::max(begin, runs_[i].end);
-    for (std::size_t i = count_; i > 0 && runs_[i - 1].end >= end; --i)
-      end = std::min(end, runs_[i - 1].begin);
+    for (const Run& run : runs_)
+      if (run.begin <= begin) begin = std::max(begin, run.end);
+    for (auto run = runs_.rbegin(); run != runs_.rend() && run->end >= end; ++run)
+      end = std::min(end, run->begin);
     return begin < end ? Run{begin, end} : Run{};
   }
-  /// How many of the bytes in `run` there are.
-  std::uint32_t bytes_within(Run run) const {
+  /// How many of the bytes in `stretch` there are.
+  std::uint32_t bytes_within(Run stretch) const {
     std::uint32_t bytes = 0;
-    for (std::size_t i = 0; i < count_; ++i) {
-      const Run both{std::max(run.begin, runs_[i].begin), std::min(run.end, runs_[i].end)};
+    for (const Run& run : runs_) {
+      const Run both{std::max(stretch.begin, run.begin), std::min(stretch.end, run.end)};
       if (!both.empty()) bytes += both.end - both.begin;
     }
     return bytes;
@@ -75,8 +75,7 @@ class ByteRanges {
 
  private:
   std::uint32_t bytes_ = 0;
-  std::size_t count_ = 0;
-  std::array<Run, kRuns> runs_;
+  boost::container::small_vector<Run, 4> runs_;
 };
 
 }  // namespace tsihd::session

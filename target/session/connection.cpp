@@ -123,6 +123,13 @@ void Connection::drop_session(std::string_view why) {
   session->end(why);
 }
 
+/// Its last words go out; what may be recovered waits for it, as after a loss.
+void Connection::close_and_suspend(std::string_view why) {
+  service_.log().info("connection drop peer={} reason=\"{}\"", endpoints_.remote(), why);
+  leave_session(Departure::failed, why);
+  close_output(why);
+}
+
 void Connection::close_after_output(std::string_view why) {
   if (state_ == State::closed) return;
   leave_session(Departure::closed, why);
@@ -271,35 +278,6 @@ void Connection::ping() {
   bhs.target_transfer_tag = next_ping_tag_;
   if (++next_ping_tag_ == wire::kReservedTag) next_ping_tag_ = 1;
   send(bhs, false);
-}
-
-void Connection::ask_for_logout() {
-  if (state_ != State::full_feature || logout_deadline_ != Instant::max()) return;
-  constexpr std::uint8_t kRequestLogout = 1;
-  send_async(kRequestLogout, 0, 0, service_.limits().logout_request_s);
-  logout_deadline_ = service_.now() + seconds(service_.limits().logout_request_s);
-  service_.note_deadline(logout_deadline_);
-}
-
-void Connection::announce_lost(std::uint16_t cid, std::uint32_t wait_s, std::uint32_t retain_s) {
-  constexpr std::uint8_t kDropConnection = 2;
-  send_async(kDropConnection, cid, wait_s, retain_s);
-}
-
-void Connection::announce_drop(std::uint32_t wait_s) {
-  constexpr std::uint8_t kDropAllConnections = 3;
-  send_async(kDropAllConnections, 0, wait_s, 0);  // nothing of this session is kept
-}
-
-void Connection::send_async(std::uint8_t event, std::uint16_t parameter_1,
-                            std::uint32_t parameter_2, std::uint32_t parameter_3) {
-  if (state_ != State::full_feature) return;
-  wire::AsyncMessageBhs bhs;
-  bhs.async_event = event;
-  bhs.parameter_1 = parameter_1;
-  bhs.parameter_2 = static_cast<std::uint16_t>(std::min(parameter_2, 0xffffu));
-  bhs.parameter_3 = static_cast<std::uint16_t>(std::min(parameter_3, 0xffffu));
-  send(bhs, true);
 }
 
 }  // namespace tsihd::session

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "target/base/time.h"
+#include "target/scsi/sense.h"
 #include "target/session/discards.h"
 #include "target/session/login.h"
 #include "target/session/negotiation_text.h"
@@ -121,6 +122,11 @@ class Connection {
   void announce_drop(std::uint32_t wait_s);
   /// Async Message 2: another connection of the session, or this one, is dropped.
   void announce_lost(std::uint16_t cid, std::uint32_t wait_s, std::uint32_t retain_s);
+  /// Async Message 3, or 2 when only this connection is meant, and the end; what is recoverable may
+  /// be recovered.
+  void announce_and_drop(bool whole_session);
+  void ask_for_negotiation();                                         ///< Async Message 4
+  void tell_scsi_event(std::uint16_t lun, const scsi::Sense& sense);  ///< Async Message 0
   /// The session is over: what is queued goes out, then the socket is closed.
   void session_ended();
   /// Another connection has taken its place, or has logged it out: it leaves without a word.
@@ -151,6 +157,7 @@ class Connection {
   void on_pdu(const wire::Pdu& pdu);
   void drop(std::string_view why);
   void drop_session(std::string_view why);
+  void close_and_suspend(std::string_view why);
   void leave_session(Departure how, std::string_view why);
   void drop_responses(bool strand);
   void close_output(std::string_view why);

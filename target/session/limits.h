@@ -50,6 +50,8 @@ struct Limits {
   std::uint32_t output_stall_s = 60;
   /// Between the request for logout (Async Message 1) and the drop.
   std::uint32_t logout_request_s = 5;
+  /// Time that the initiator is given for the Text Request asked for by Async Message 4.
+  std::uint32_t negotiation_request_s = 5;
 };
 
 }  // namespace tsihd::session

@@ -60,6 +60,8 @@ struct PortalGroupAttributes {
   std::uint32_t login_timeout_s = 15;
   std::uint32_t nop_in_interval_s = 15;  ///< LIO's nopin_timeout; 0 = no keepalive
   std::uint32_t nop_in_response_timeout_s = 30;
+  bool scsi_events =
+      false;  ///< a changed capacity is told by Async Message 0 too (RFC 3720 10.9.1)
 
   std::uint32_t max_sessions = 0;  ///< normal sessions in this group; 0 = no limit
   GuardMode session_guard = GuardMode::off;

@@ -49,12 +49,36 @@ std::size_t Service::unfence(std::string_view initiator_name) {
   return guard_->unfence(initiator_name);
 }
 
-Result<void> Service::logout(std::uint64_t session_id) {
+Result<Session*> Service::find_active(std::uint64_t session_id) const {
   Session* const session = registry_->find_id(session_id);
-  if (!session || session->state() != Session::State::active || !session->lead())
+  if (!session || session->state() != Session::State::active)
     return fail(
         fmt::format("no session has the id {}; the list of sessions shows them", session_id));
-  for (Connection* connection : std::vector(session->connections())) connection->ask_for_logout();
+  return session;
+}
+
+Result<void> Service::logout(std::uint64_t session_id) {
+  const auto session = find_active(session_id);
+  if (!session) return std::unexpected(session.error());
+  for (Connection* connection : std::vector((*session)->connections()))
+    connection->ask_for_logout();
+  return {};
+}
+
+Result<void> Service::drop(std::uint64_t session_id, std::optional<std::uint16_t> cid) {
+  const auto session = find_active(session_id);
+  if (!session) return std::unexpected(session.error());
+  if (cid && !(*session)->find_connection(*cid))
+    return fail(fmt::format("session {} has no connection with CID {}", session_id, *cid));
+  for (Connection* connection : std::vector((*session)->connections()))
+    if (!cid || connection->cid() == *cid) connection->announce_and_drop(!cid);
+  return {};
+}
+
+Result<void> Service::request_negotiation(std::uint64_t session_id) {
+  const auto session = find_active(session_id);
+  if (!session) return std::unexpected(session.error());
+  for (Connection* connection : (*session)->connections()) connection->ask_for_negotiation();
   return {};
 }
 
@@ -69,9 +93,25 @@ void Service::refresh_capacities() {
     } else if (changed && known != unreadable_disks_.end()) {
       unreadable_disks_.erase(known);
     }
+    tell_size(*unit);
     if (changed && *changed)
       log_.info("disk size changed disk={} size_bytes={}", name,
                 unit->backstore().geometry().size_bytes);
+  }
+}
+
+/// A unit attention waits for the next command; who wants to hear at once gets an event as well.
+void Service::tell_size(const scsi::LogicalUnit& unit) {
+  const std::uint64_t size_bytes = unit.size_bytes();
+  const auto [told, is_new] = sizes_told_.try_emplace(&unit, size_bytes);
+  if (is_new || std::exchange(told->second, size_bytes) == size_bytes) return;
+  for (const auto& session : registry_->sessions()) {
+    const PortalGroup* group = session->identity().portal_group;
+    if (session->state() != Session::State::active || !group || !group->attributes.scsi_events)
+      continue;
+    for (const auto& [number, entry] : session->luns().entries)
+      if (entry.unit.get() == &unit && session->lead())
+        session->lead()->tell_scsi_event(number, scsi::sense::kCapacityDataHasChanged);
   }
 }
 

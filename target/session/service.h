@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -28,6 +29,7 @@ namespace tsihd::session {
 class Connection;
 class Guard;
 class Registry;
+class Session;
 
 /// Where a connection runs between; addresses without brackets.
 struct Endpoints {
@@ -38,6 +40,13 @@ struct Endpoints {
 
   std::string remote() const;  ///< ADDR:PORT, [ADDR]:PORT for IPv6
   std::string local() const;
+};
+
+/// One connection of a session as `tsihctl` shows it.
+struct ConnectionInfo {
+  std::uint16_t cid = 0;
+  std::string peer;    ///< ADDR:PORT of the initiator
+  std::string portal;  ///< ADDR:PORT that took it
 };
 
 /// One session as `tsihctl` shows it. A copy: it stays valid after the session has ended.
@@ -51,8 +60,10 @@ struct SessionInfo {
   std::uint16_t cid = 0;
   std::string target_name;  ///< empty in discovery
   std::uint16_t portal_group_tag = 0;
-  std::string peer;    ///< ADDR:PORT of the initiator
-  std::string portal;  ///< ADDR:PORT that took the connection
+  std::string peer;    ///< ADDR:PORT of the initiator, of the newest connection
+  std::string portal;  ///< ADDR:PORT that took it
+  std::vector<ConnectionInfo> connections;
+  std::size_t connections_awaited = 0;  ///< lost ones whose commands may be reassigned
   NegotiatedParameters parameters;
   double age_s = 0;
   double idle_s = 0;  ///< since the last PDU came from the initiator
@@ -90,9 +101,14 @@ class Service {
   std::vector<FenceInfo> fences() const;
   /// Lifts every fence of this initiator name; how many there were.
   std::size_t unfence(std::string_view initiator_name);
-  /// Asks the session's initiator to log out (Async Message 1); after limits().logout_request_s it
-  /// is dropped. Fails when there is no such session.
+  /// Asks the session's initiator to log out, on each of its connections (Async Message 1); after
+  /// limits().logout_request_s they are dropped. Fails when there is no such session, as all three.
   Result<void> logout(std::uint64_t session_id);
+  /// Announces that it drops a connection of the session (Async Message 2) or, without `cid`, all
+  /// of them (3), and does so. At ErrorRecoveryLevel 2 their commands may be reassigned.
+  Result<void> drop(std::uint64_t session_id, std::optional<std::uint16_t> cid);
+  /// Asks for a negotiation of parameters on each connection (Async Message 4).
+  Result<void> request_negotiation(std::uint64_t session_id);
   /// Looks at the size of every disk served; each initiator is told of a change by a unit
   /// attention (2A/09). Called once a second by the pump. A disk that cannot be looked at is logged
   /// once until it can again.
@@ -151,6 +167,8 @@ class Service {
   const std::vector<Connection*>& connections() const { return connections_; }
 
  private:
+  Result<Session*> find_active(std::uint64_t session_id) const;
+  void tell_size(const scsi::LogicalUnit& unit);
   void advance_task_management();
 
   Inventory inventory_;
@@ -174,6 +192,7 @@ class Service {
   Connection* ready_tail_ = nullptr;
   std::function<void()> wake_;
   std::vector<std::string> unreadable_disks_;
+  std::map<const scsi::LogicalUnit*, std::uint64_t> sizes_told_;
 };
 
 }  // namespace tsihd::session

@@ -2,6 +2,7 @@
 add_library(tsihd_session STATIC
   command_window.cpp
   connection.cpp
+  connection_async.cpp
   connection_command.cpp
   connection_data_in.cpp
   connection_data_out.cpp
@@ -21,7 +22,7 @@ add_library(tsihd_session STATIC
 target_link_libraries(tsihd_session PUBLIC tsihd_login tsihd_wire tsihd_scsi tsihd_base)
 
 tsih_unit_test(session_test
-  SOURCES tests/world.cpp tests/data_test.cpp tests/numbering_test.cpp tests/life_test.cpp tests/connections_test.cpp tests/snack_test.cpp
+  SOURCES tests/world.cpp tests/data_test.cpp tests/numbering_test.cpp tests/life_test.cpp tests/connections_test.cpp tests/async_test.cpp tests/snack_test.cpp
     tests/lost_data_test.cpp tests/reassign_test.cpp tests/byte_ranges_test.cpp
     tests/management_test.cpp tests/guard_test.cpp
   LIBS tsihd_session)

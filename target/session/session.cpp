@@ -70,6 +70,10 @@ SessionInfo Session::info() const {
   info.cid = identity_.cid;
   info.target_name = nexus_.target_name;
   if (identity_.portal_group) info.portal_group_tag = identity_.portal_group->tag;
+  for (const Connection* connection : connections_)
+    info.connections.push_back(
+        {connection->cid(), connection->endpoints().remote(), connection->endpoints().local()});
+  info.connections_awaited = suspensions_.size();
   info.peer = peer_;
   info.portal = portal_;
   info.parameters = parameters_;

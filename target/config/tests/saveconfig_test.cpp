@@ -64,12 +64,13 @@ std::string fingerprint(const Plan& plan) {
     for (const auto& g : target.groups) {
       const auto& a = g.attributes;
       const auto& o = g.offered;
-      text += fmt::format("{} {} | {} {} {} {} {} {} {} {} {} {} {} {} {} {} |", g.tag, g.enabled,
-                          a.authentication, a.generate_node_acls, a.demo_mode_write_protect,
-                          a.prod_mode_write_protect, a.demo_mode_discovery, a.default_cmdsn_depth,
-                          a.login_timeout_s, a.nop_in_interval_s, a.nop_in_response_timeout_s,
-                          a.max_sessions, static_cast<int>(a.session_guard), a.guard_probe_ms,
-                          a.fence_hold_s, a.guard_refusal_status);
+      text +=
+          fmt::format("{} {} | {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} |", g.tag, g.enabled,
+                      a.authentication, a.generate_node_acls, a.demo_mode_write_protect,
+                      a.prod_mode_write_protect, a.demo_mode_discovery, a.default_cmdsn_depth,
+                      a.login_timeout_s, a.nop_in_interval_s, a.nop_in_response_timeout_s,
+                      a.max_sessions, static_cast<int>(a.session_guard), a.guard_probe_ms,
+                      a.fence_hold_s, a.guard_refusal_status, a.scsi_events);
       text += fmt::format(
           " {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} | {}", o.header_digest_crc32c,
           o.header_digest_none, o.data_digest_crc32c, o.data_digest_none, o.max_connections,
