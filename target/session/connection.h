@@ -95,6 +95,8 @@ class Connection {
   void refuse(std::uint16_t status);
 
   void respond(Pending& pending);
+  /// The response that waits for its turn is not to be sent.
+  void withdraw(Pending& pending) { line_.remove(pending); }
   /// A request that had to wait for its turn in the order of commands.
   void execute_held(const wire::Pdu& pdu) { execute(pdu, false); }
   /// Sends R2Ts for what is missing up to `goal_bytes`, as many as may be out at once.

@@ -164,7 +164,7 @@ class Session final : public scsi::CommandOwner {
   };
   bool has_future(Departure how) const;
   std::chrono::seconds retention() const;
-  void forget_managements(const Connection& connection);
+  void forget_managements(Connection& connection);
   void terminate(Connection& connection);
   template <class Predicate>
   void terminate_where(Predicate predicate);

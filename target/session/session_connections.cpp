@@ -80,12 +80,13 @@ bool Session::has_future(Departure how) const {
   return how == Departure::closed ? waits_for_reassignment() : !suspensions_.empty();
 }
 
-void Session::forget_managements(const Connection& connection) {
+void Session::forget_managements(Connection& connection) {
   for (TaskManagement& request : managements_) {
     if (request.connection != &connection) continue;
     if (request.phase == TaskManagement::Phase::disks ||
         request.phase == TaskManagement::Phase::acknowledgement)
       service_.add_management_waiting(-1);
+    if (request.phase == TaskManagement::Phase::line) connection.withdraw(request);
     if (request.phase != TaskManagement::Phase::idle) --managing_;
     request.phase = TaskManagement::Phase::idle;
     request.connection = nullptr;
