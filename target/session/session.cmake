@@ -30,7 +30,8 @@ tsih_unit_test(session_test
 # The whole layer against a simulated initiator, seed by seed.
 tsih_unit_test(simulator_test
   SOURCES tests/sim_test.cpp tests/sim_cable.cpp tests/sim_command.cpp tests/sim_initiator.cpp
-    tests/sim_initiator_login.cpp tests/sim_initiator_receive.cpp tests/sim_initiator_send.cpp
-    tests/sim_line.cpp tests/sim_login.cpp tests/sim_model.cpp tests/sim_settings.cpp
-    tests/sim_target.cpp tests/sim_trace.cpp tests/sim_workload.cpp
+    tests/sim_initiator_login.cpp tests/sim_initiator_receive.cpp
+    tests/sim_initiator_recovery.cpp tests/sim_initiator_send.cpp tests/sim_line.cpp
+    tests/sim_login.cpp tests/sim_model.cpp tests/sim_settings.cpp tests/sim_target.cpp
+    tests/sim_trace.cpp tests/sim_workload.cpp
   LIBS tsihd_session)

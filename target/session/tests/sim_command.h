@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "target/session/tests/sim_random.h"
+#include "target/session/tests/sim_events.h"
 #include "target/wire/pdu.h"
 
 namespace tsihd::session::sim {
@@ -65,20 +65,32 @@ struct Command {
   /// Blocks that the command may write.
   std::uint32_t blocks_written() const;
 
-  // The target's PDUs for this command. Each throws Failure when it breaks a rule. `lossy`: PDUs
-  // may have been lost before, and what is missing is found by missing_data().
-  void take_data_in(const wire::DataInBhs& bhs, std::span<const std::byte> data,
-                    const Agreement& agreement, bool lossy);
-  void take_r2t(const wire::R2tBhs& bhs, const Agreement& agreement, bool lossy);
+  // The target's PDUs for this command. Each throws Failure when it breaks a rule. `strict`:
+  // nothing was lost and nothing is asked for again, so all comes once and in order. False when the
+  // PDU repeats what has come.
+  bool take_data_in(const wire::DataInBhs& bhs, std::span<const std::byte> data,
+                    const Agreement& agreement, bool strict);
+  bool take_r2t(const wire::R2tBhs& bhs, const Agreement& agreement, bool strict);
   /// The status that ends it, from a SCSI Response or a Data-In PDU.
-  void check_end(std::uint8_t status, std::uint8_t flags, std::uint32_t residual_bytes) const;
-  /// ExpDataSN of a SCSI Response.
-  void check_count(std::uint32_t exp_data_sn) const;
+  void check_end(bool strict) const;
+  /// Its connection is gone: what was under way on it will not come.
+  void cast_adrift();
 
-  /// The first run of Data-In or R2T numbers below `end` that has not come.
-  std::optional<Run> missing_data(std::uint32_t end) const;
+  /// The first run of numbers that has not come, of those that are known to have been sent.
+  std::optional<Run> missing() const;
   /// All that has come so far: numbers 0 to this, without holes.
   std::uint32_t exp_data_sn() const;
+
+  /// How it ended, according to the target.
+  struct End {
+    std::uint8_t status = 0;
+    std::uint8_t flags = 0;
+    std::uint32_t residual_bytes = 0;
+    std::uint32_t stat_sn = 0;
+    std::uint32_t data_count = 0;  ///< Data-In and R2T PDUs in all
+    bool by_response = false;      ///< a SCSI Response said so, with ExpDataSN
+    Bytes sense;
+  };
 
   Operation operation;
   wire::ScsiCommandBhs bhs;
@@ -93,10 +105,19 @@ struct Command {
   std::uint32_t in_bytes = 0;
   std::vector<bool> numbers_seen;  ///< DataSN and R2TSN; they share one count (10.4.8)
   std::map<std::uint32_t, wire::R2tBhs> open_r2ts;  ///< by Target Transfer Tag
-  bool aborting = false;  ///< a task management function that covers it is under way
+  std::optional<End> end;                           ///< has come; it counts when no data is missing
+  bool adrift = false;         ///< allegiant to no connection, waits for TASK REASSIGN
+  bool maybe_aborted = false;  ///< the answer to a task management function was lost
+  Instant progress{};          ///< when something last came of it
+  Instant asked{};             ///< when a SNACK for its data was sent
+  std::optional<wire::DataInBhs> acknowledge;  ///< its A bit waits for the data before it
 
  private:
-  void note_number(std::uint32_t number, std::string_view what, bool lossy);
+  bool note_number(std::uint32_t number, std::string_view what, bool strict);
+  void check_data_in(const wire::DataInBhs& data_in, std::uint32_t bytes,
+                     const Agreement& agreement) const;
+  void check_data_in_order(const wire::DataInBhs& data_in, std::uint32_t bytes,
+                           const Agreement& agreement);
   [[noreturn]] void broken(std::string_view rule, std::uint64_t value) const;
 
   std::vector<bool> covered_;         ///< of `in`, by four-byte word

@@ -22,7 +22,7 @@ std::string Initiator::what_it_waits_for() const {
   return fmt::format("phase {}, {} connections, {} commands, {} operations left, {}{}{}",
                      static_cast<int>(phase_), lines_.size(), commands_.size(), operations_left_,
                      management_ ? "a task management response " : "",
-                     text_tag_ ? "a Text Response " : "", logout_ ? "a Logout Response" : "");
+                     text_ ? "a Text Response " : "", logout_ ? "a Logout Response" : "");
 }
 
 Line* Initiator::line_of(std::uint16_t cid) {
@@ -32,7 +32,8 @@ Line* Initiator::line_of(std::uint16_t cid) {
 
 Faults Initiator::faults() const {
   constexpr std::uint32_t kEnough = 6;
-  return session_recoveries_ < kEnough ? settings().faults : Faults{};
+  return session_recoveries_ < kEnough && connection_recoveries_ < 2 * kEnough ? settings().faults
+                                                                               : Faults{};
 }
 
 /// One in full feature phase; there is one in the phases that call this.
@@ -43,9 +44,16 @@ Line& Initiator::any_line() {
   return *good[random_.below(good.size())];
 }
 
+/// Any that may be used, the first; null when there is none now.
+Line* Initiator::first_line() const {
+  for (const auto& line : lines_)
+    if (line->state == Line::State::full_feature) return line.get();
+  return nullptr;
+}
+
 /// Called after whatever happened: what can go on goes on.
 void Initiator::go_on() {
-  const bool idle = commands_.empty() && !management_ && pings_.empty() && !text_tag_ && !logout_ &&
+  const bool idle = commands_.empty() && !management_ && pings_.empty() && !text_ && !logout_ &&
                     lines_to_come_ == 0;
   const bool any = std::ranges::any_of(
       lines_, [](const auto& line) { return line->state == Line::State::full_feature; });
@@ -72,9 +80,14 @@ void Initiator::go_on() {
 
 /// The target has closed a connection, or it was cut.
 void Initiator::on_closed(Line& line) {
+  const bool was_up = line.state != Line::State::login;
   line.state = Line::State::dead;
   const bool expected = phase_ == Phase::logging_out && logout_ && logout_->via != line.cid;
   if (phase_ == Phase::finished || expected) return;  // the others go with a session's logout
+  constexpr std::uint32_t kEnough = 6;
+  const bool in_session = tsih_ != 0 && phase_ != Phase::logging_out;
+  if (in_session && agreement_.error_recovery_level == 2 && connection_recoveries_ < kEnough)
+    return recover_connection(line, was_up);
   recover_session("a connection is gone");
 }
 
@@ -91,8 +104,12 @@ void Initiator::recover_session(std::string_view why) {
   commands_.clear();
   management_.reset();
   pings_.clear();
-  text_tag_.reset();
+  text_.reset();
   logout_.reset();
+  unacknowledged_.clear();
+  to_reassign_.clear();
+  reassign_tag_.reset();
+  recovering_.clear();
   lines_to_come_ = 0;
   phase_ = Phase::logging_in;
   const microseconds respite = random_.coin() ? microseconds(1) : seconds(random_.below(4));

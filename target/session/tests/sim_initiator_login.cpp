@@ -4,6 +4,7 @@
 
 #include "target/session/tests/sim_initiator.h"
 #include "target/session/tests/sim_login.h"
+#include "target/wire/serial.h"
 #include "target/wire/text.h"
 #include "target/wire/writer.h"
 
@@ -95,7 +96,13 @@ void Initiator::logged_in(Line& line, const wire::LoginResponseBhs& bhs) {
   login_refusals_ = 0;
   if (bhs.tsih == 0 || (!line.leading && bhs.tsih != tsih_))
     fail("TSIH {} in the last Login Response", static_cast<unsigned>(bhs.tsih));
-  if (line.leading) {
+  if (!line.leading) {  // what arrived on connections that are gone
+    if (wire::serial_less(exp_cmd_sn_, bhs.exp_cmd_sn)) exp_cmd_sn_ = bhs.exp_cmd_sn;
+    if (wire::serial_less(max_cmd_sn_, bhs.max_cmd_sn)) max_cmd_sn_ = bhs.max_cmd_sn;
+    std::erase_if(unacknowledged_, [&](const auto& request) {
+      return wire::serial_less(request.first, exp_cmd_sn_);
+    });
+  } else {
     tsih_ = bhs.tsih;
     exp_cmd_sn_ = bhs.exp_cmd_sn;
     max_cmd_sn_ = bhs.max_cmd_sn;
@@ -107,10 +114,16 @@ void Initiator::logged_in(Line& line, const wire::LoginResponseBhs& bhs) {
     phase_ = Phase::working;
   }
   if (!line.leading && lines_to_come_ > 0) --lines_to_come_;
+  line.heard = around_.events.now();
+  if (recovering_.erase(line.cid) > 0) take_up_commands(line);
   if (line.leading) {
     const std::uint32_t wanted = std::min(settings().connections, agreement_.max_connections);
     for (std::uint16_t cid = 2; cid <= wanted; ++cid) open_line(cid, false);
     lines_to_come_ = wanted - 1;
+    if (recovers() && !strict())
+      around_.events.after(seconds(1), [this, session = session_] {
+        if (session == session_) watch();
+      });
   }
   go_on();
 }

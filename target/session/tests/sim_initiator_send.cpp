@@ -35,7 +35,9 @@ std::optional<Operation> Initiator::next_operation() {
   }
   if (phase_ == Phase::working && operations_left_ > 0) {
     --operations_left_;
-    return random_operation(settings(), random_);
+    Operation operation = random_operation(settings(), random_);
+    if (!strict()) operation.immediate = false;  // nobody would see that it was lost
+    return operation;
   }
   if (phase_ == Phase::reading_back && read_back_blocks_ < kDiskBlocks) {
     Operation operation;
@@ -70,8 +72,9 @@ void Initiator::issue_operations() {
 }
 
 void Initiator::say_something_else() {
-  if (random_.chance(40) && pings_.size() < 4) send_ping(any_line());
-  if (random_.chance(20) && !text_tag_ && window_open()) send_text(any_line());
+  if (random_.chance(40) && pings_.size() < 4)
+    send_ping(any_line(), !window_open() || random_.coin());
+  if (random_.chance(20) && !text_ && window_open()) send_text(any_line());
   if (random_.chance(30) && !management_ && !commands_.empty()) send_management();
   if (random_.chance(20) && !logout_ && lines_.size() > 1) leave_and_come_back();
 }
@@ -92,7 +95,14 @@ void Initiator::issue(const Operation& operation, Line& line) {
   } else {
     command.issued = model_.read_issued();
   }
-  commands_.emplace(command.bhs.initiator_task_tag, std::move(owned));
+  command.progress = around_.events.now();
+  const std::uint32_t tag = command.bhs.initiator_task_tag;
+  commands_.emplace(tag, std::move(owned));
+  if (!command.operation.immediate)
+    remember(command.bhs.cmd_sn, line, [this, tag](Line& on) {
+      const auto at = commands_.find(tag);
+      if (at != commands_.end()) send_command(on, *at->second);
+    });
   send_command(line, command);
 }
 
@@ -161,16 +171,16 @@ void Initiator::answer_r2t_later(std::uint32_t initiator_task_tag) {
       });
 }
 
-void Initiator::send_ping(Line& line) {
+void Initiator::send_ping(Line& line, bool immediate) {
   wire::NopOutBhs bhs;
-  const bool immediate = !window_open() || random_.coin();
   if (immediate) bhs.opcode_byte |= wire::kImmediateBit;
   bhs.initiator_task_tag = new_tag();
   bhs.cmd_sn = immediate ? cmd_sn_ : cmd_sn_++;
   Bytes data(random_.below(std::min(agreement_.target_segment_bytes, 200u)));
   for (std::byte& byte : data) byte = static_cast<std::byte>(random_.next());
+  if (!immediate) remember(bhs.cmd_sn, line, [this, bhs, data](Line& on) { send(on, bhs, data); });
   send(line, bhs, data);
-  pings_.emplace(bhs.initiator_task_tag, std::move(data));
+  pings_.emplace(bhs.initiator_task_tag, Ping{std::move(data), bhs.cmd_sn, line.cid, immediate});
 }
 
 void Initiator::send_text(Line& line) {
@@ -178,9 +188,10 @@ void Initiator::send_text(Line& line) {
   bhs.flags = wire::kFinalBit;
   bhs.initiator_task_tag = new_tag();
   bhs.cmd_sn = cmd_sn_++;
-  text_tag_ = bhs.initiator_task_tag;
+  text_ = Text{bhs.initiator_task_tag, bhs.cmd_sn, line.cid};
   std::string text;
   wire::append_text(text, "SendTargets", "");  // the target of this session (appendix D)
+  remember(bhs.cmd_sn, line, [this, bhs, text](Line& on) { send(on, bhs, wire::as_bytes(text)); });
   send(line, bhs, wire::as_bytes(text));
 }
 
@@ -198,11 +209,15 @@ void Initiator::send_management() {
     const auto at = std::next(commands_.begin(), random_.below(commands_.size()));
     const Command& command = *at->second;
     line = line_of(command.cid);  // 10.5.1: on the connection of the task
-    if (command.operation.immediate || !line || line->state != Line::State::full_feature) return;
+    if (command.operation.immediate || command.adrift || !line ||
+        line->state != Line::State::full_feature)
+      return;
     management.referenced_task_tag = command.bhs.initiator_task_tag;
     bhs.ref_cmd_sn = command.bhs.cmd_sn;
   }
-  const bool immediate = !window_open() || random_.chance(700);
+  // Of an immediate request nobody sees that it was lost.
+  const bool immediate = !window_open() || (strict() && random_.chance(700));
+  if (immediate && !strict()) return;
   if (immediate) bhs.opcode_byte |= wire::kImmediateBit;
   bhs.flags = wire::kFinalBit | management.function;
   management.initiator_task_tag = new_tag();
@@ -210,7 +225,13 @@ void Initiator::send_management() {
   bhs.initiator_task_tag = management.initiator_task_tag;
   bhs.referenced_task_tag = management.referenced_task_tag;
   bhs.cmd_sn = management.cmd_sn;
+  management.cid = line->cid;
   management_ = management;
+  if (!immediate)
+    remember(bhs.cmd_sn, *line, [this, bhs](Line& on) {
+      follow_abort(on, bhs.referenced_task_tag);
+      send(on, bhs);
+    });
   send(*line, bhs);
 }
 
@@ -222,7 +243,8 @@ void Initiator::send_logout(Line& line, std::uint8_t reason, std::uint16_t cid) 
   bhs.cid = cid;
   bhs.cmd_sn = cmd_sn_;
   logout_ = Logout{bhs.initiator_task_tag, line.cid, cid, reason};
-  send(line, bhs);
+  constexpr bool kSafely = true;  // an immediate request that is lost is lost for good
+  send(line, bhs, {}, kSafely);
 }
 
 /// Closes one of several connections by a Logout on itself, so that all that was sent on it is
@@ -245,10 +267,59 @@ Initiator::Harm Initiator::choose_harm(bool has_data) {
   return Harm::none;
 }
 
+void Initiator::send_snack(Line& line, std::uint8_t type, std::uint32_t initiator_task_tag,
+                           Run run) {
+  wire::SnackRequestBhs bhs;
+  bhs.flags = wire::kFinalBit | type;
+  bhs.initiator_task_tag = initiator_task_tag;
+  bhs.target_transfer_tag = wire::kReservedTag;
+  bhs.beg_run = run.first;
+  bhs.run_length = run.length;
+  ++snacks_;
+  send(line, bhs);
+}
+
+/// DataACK (10.16.2): once there are no holes before what asked for it.
+void Initiator::acknowledge_data(Line& line, Command& command) {
+  if (!command.acknowledge || command.exp_data_sn() <= command.acknowledge->data_sn) return;
+  constexpr std::uint8_t kDataAck = 2;
+  wire::SnackRequestBhs bhs;
+  bhs.flags = wire::kFinalBit | kDataAck;
+  bhs.lun = command.acknowledge->lun;
+  bhs.initiator_task_tag = wire::kReservedTag;
+  bhs.target_transfer_tag = command.acknowledge->target_transfer_tag;
+  bhs.beg_run = command.exp_data_sn();
+  command.acknowledge.reset();
+  send(line, bhs);
+}
+
+void Initiator::reassign_next() {
+  const bool must_wait = reassign_tag_ || !recovering_.empty();
+  Line* const line = must_wait ? nullptr : first_line();
+  while (line && !to_reassign_.empty() && !commands_.contains(to_reassign_.front()))
+    to_reassign_.pop_front();
+  if (!line || to_reassign_.empty()) return;
+  Command& command = *commands_.at(to_reassign_.front());
+  constexpr std::uint8_t kTaskReassign = 8;
+  wire::TaskManagementRequestBhs bhs;
+  bhs.opcode_byte |= wire::kImmediateBit;
+  bhs.flags = wire::kFinalBit | kTaskReassign;
+  bhs.lun = command.bhs.lun;
+  bhs.initiator_task_tag = new_tag();
+  bhs.referenced_task_tag = command.bhs.initiator_task_tag;
+  bhs.cmd_sn = cmd_sn_;
+  bhs.exp_data_sn = command.exp_data_sn();
+  reassign_tag_ = bhs.initiator_task_tag;
+  reassign_cid_ = line->cid;
+  ++reassignments_;
+  constexpr bool kSafely = true;
+  send(*line, bhs, {}, kSafely);
+}
+
 template <wire::Bhs T>
-void Initiator::send(Line& line, T bhs, std::span<const std::byte> data) {
+void Initiator::send(Line& line, T bhs, std::span<const std::byte> data, bool safely) {
   bhs.exp_stat_sn = line.numbers.expected();
-  const Harm harm = choose_harm(!data.empty());
+  const Harm harm = safely ? Harm::none : choose_harm(!data.empty());
   Bytes bytes;
   wire::append_pdu(bytes, bhs, data, line.digests);
   const wire::Pdu pdu{std::span(bytes).first(wire::kBhsBytes), data, true};
@@ -284,7 +355,8 @@ void Initiator::continue_text(Line& line, const wire::TextResponseBhs& response)
   bhs.initiator_task_tag = response.initiator_task_tag;
   bhs.target_transfer_tag = response.target_transfer_tag;
   bhs.cmd_sn = cmd_sn_;
-  send(line, bhs);
+  constexpr bool kSafely = true;
+  send(line, bhs, {}, kSafely);
 }
 
 }  // namespace tsihd::session::sim

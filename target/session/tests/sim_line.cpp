@@ -4,27 +4,28 @@
 
 namespace tsihd::session::sim {
 
-StatusNumbers::Verdict StatusNumbers::take(std::uint32_t stat_sn) {
-  if (wire::serial_less(stat_sn, expected_) || early_.contains(stat_sn)) return Verdict::repeated;
-  if (stat_sn != expected_) {
-    early_.insert(stat_sn);
-    return Verdict::early;
-  }
-  ++expected_;
-  while (early_.erase(expected_) > 0) ++expected_;
-  return Verdict::in_order;
+bool StatusNumbers::has(std::uint32_t stat_sn) const {
+  return wire::serial_less(stat_sn, expected_) || taken_.contains(stat_sn);
 }
 
-bool StatusNumbers::all_before(std::uint32_t stat_sn) const {
-  for (std::uint32_t at = expected_; wire::serial_less(at, stat_sn); ++at)
-    if (!early_.contains(at)) return false;
-  return true;
+StatusNumbers::Verdict StatusNumbers::take(std::uint32_t stat_sn) {
+  if (has(stat_sn)) return Verdict::repeated;
+  const bool in_order = missing(stat_sn).length == 0;
+  taken_.insert(stat_sn);
+  return in_order ? Verdict::in_order : Verdict::early;
+}
+
+std::uint32_t StatusNumbers::expected() {
+  while (taken_.contains(expected_) && !held_.contains(expected_)) taken_.erase(expected_++);
+  return expected_;
 }
 
 Run StatusNumbers::missing(std::uint32_t next) const {
-  std::uint32_t end = expected_;
-  while (wire::serial_less(end, next) && !early_.contains(end)) ++end;
-  return {expected_, end - expected_};
+  std::uint32_t first = expected_;
+  while (wire::serial_less(first, next) && has(first)) ++first;
+  std::uint32_t end = first;
+  while (wire::serial_less(end, next) && !has(end)) ++end;
+  return {first, end - first};
 }
 
 }  // namespace tsihd::session::sim

@@ -14,7 +14,8 @@
 
 namespace tsihd::session::sim {
 
-/// StatSN of one connection (3.2.2.2): each status once, in order; what is missing in between.
+/// StatSN of one connection (3.2.2.2): each status once, in order; what is missing in between. A
+/// status whose data is not complete may be held back: it is not acknowledged before (6.8).
 class StatusNumbers {
  public:
   enum class Verdict : std::uint8_t { in_order, early, repeated };
@@ -22,16 +23,19 @@ class StatusNumbers {
   void start(std::uint32_t first) { expected_ = first; }
   /// A PDU that bears a status of its own.
   Verdict take(std::uint32_t stat_sn);
-  /// A PDU says that this is the next StatSN: true when all before it have come.
-  bool all_before(std::uint32_t stat_sn) const;
+  void hold(std::uint32_t stat_sn) { held_.insert(stat_sn); }
+  void let_go(std::uint32_t stat_sn) { held_.erase(stat_sn); }
   /// ExpStatSN to be sent.
-  std::uint32_t expected() const { return expected_; }
-  /// The run that is missing up to `next` (exclusive).
+  std::uint32_t expected();
+  /// What has not come of the numbers below `next`: the first run.
   Run missing(std::uint32_t next) const;
 
  private:
+  bool has(std::uint32_t stat_sn) const;
+
   std::uint32_t expected_ = 0;
-  std::set<std::uint32_t> early_;
+  std::set<std::uint32_t> taken_;  ///< expected_ and above
+  std::set<std::uint32_t> held_;
 };
 
 struct Line {
@@ -57,7 +61,8 @@ struct Line {
   StatusNumbers numbers;
   std::optional<std::uint32_t> exp_cmd_sn;  ///< the last that came on this line
   std::optional<std::uint32_t> max_cmd_sn;
-  bool lossy = false;  ///< PDUs of the target were lost on it
+  Instant heard{};         ///< when the last PDU came
+  Instant status_asked{};  ///< when a Status SNACK was sent
 };
 
 }  // namespace tsihd::session::sim

@@ -16,7 +16,7 @@ struct Simulated {
   bool sequences_out_of_order;  ///< DataSequenceInOrder=No
 };
 inline constexpr Simulated kSimulated{.connections = 4,
-                                      .error_recovery_level = 0,
+                                      .error_recovery_level = 2,
                                       .pdus_out_of_order = true,
                                       .sequences_out_of_order = true};
 

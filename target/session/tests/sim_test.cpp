@@ -41,6 +41,9 @@ Arguments read_arguments() {
 struct Totals {
   std::uint64_t pdus = 0;
   std::uint64_t session_recoveries = 0;
+  std::uint64_t snacks = 0;
+  std::uint64_t retries = 0;
+  std::uint64_t reassignments = 0;
 };
 
 /// One seed from its first login to the burial of its last session. Throws Failure.
@@ -67,6 +70,9 @@ void simulate(const Settings& settings, bool traced, Totals& totals) {
   target.expect_nothing_left();
   totals.pdus += initiator.pdus_received();
   totals.session_recoveries += initiator.session_recoveries();
+  totals.snacks += initiator.snacks();
+  totals.retries += initiator.retries();
+  totals.reassignments += initiator.reassignments();
 }
 
 BOOST_AUTO_TEST_CASE(seeds) {
@@ -83,11 +89,16 @@ BOOST_AUTO_TEST_CASE(seeds) {
     }
   }
   BOOST_TEST_MESSAGE(arguments.seeds << " seeds, " << totals.pdus << " PDUs received, "
+                                     << totals.snacks << " SNACKs, " << totals.retries
+                                     << " retries, " << totals.reassignments << " reassignments, "
                                      << totals.session_recoveries << " session recoveries");
   constexpr std::uint64_t kEnoughToTell = 100;
   if (arguments.seeds < kEnoughToTell) return;
   BOOST_TEST(totals.pdus > arguments.seeds * 100);
   BOOST_TEST(totals.session_recoveries > arguments.seeds / 10);
+  BOOST_TEST(totals.snacks > arguments.seeds / 10);
+  BOOST_TEST(totals.retries > arguments.seeds / 10);
+  BOOST_TEST(totals.reassignments > arguments.seeds / 10);
 }
 
 }  // namespace
