@@ -5,14 +5,13 @@
 #include <utility>
 
 #include "target/session/connection.h"
+#include "target/session/login_status.h"
 #include "target/session/registry.h"
 #include "target/session/session.h"
 
 namespace tsihd::session {
 namespace {
 
-constexpr std::uint16_t kTooManyConnections = 0x0206;
-constexpr std::uint16_t kSessionDoesNotExist = 0x020a;
 constexpr std::uint32_t kWholeSession = 0;  // for a link: none in particular
 
 const PortalGroupAttributes& attributes_of(const Connection& newcomer) {
@@ -101,7 +100,7 @@ void Guard::carry_out(std::unique_ptr<Admission> admission, const Decision& deci
       service_.log().warning("login refused initiator={} peer={} reason=\"{} sessions are there\"",
                              newcomer.identity().initiator_name, newcomer.endpoints().remote(),
                              service_.limits().max_sessions);
-      newcomer.refuse(kOutOfResources);
+      newcomer.refuse(LoginStatus::out_of_resources);
       return;
     }
   }
@@ -147,7 +146,7 @@ Guard::Decision Guard::judge_joiner(Admission& admission, bool displaced) {
   Session* const session = service_.registry().find_port(newcomer.identity());
   if (!session || session->state() != Session::State::active ||
       session->tsih() != newcomer.identity().tsih)
-    return {Decision::Kind::refuse, kSessionDoesNotExist, nullptr};
+    return {Decision::Kind::refuse, LoginStatus::session_does_not_exist, nullptr};
   const bool guarded = attributes.session_guard != GuardMode::off;
   const bool stranger = guarded && !same_machine(newcomer, *session);
   const bool by_force = stranger && attributes.session_guard == GuardMode::fence && !displaced;
@@ -158,7 +157,7 @@ Guard::Decision Guard::judge_joiner(Admission& admission, bool displaced) {
   else if (same)
     losers.push_back(same);
   else if (!session->has_place_for_connection())
-    return {Decision::Kind::refuse, kTooManyConnections, nullptr};
+    return {Decision::Kind::refuse, LoginStatus::too_many_connections, nullptr};
   for (const Connection* loser : losers) {
     const Vital state = !guarded || by_force
                             ? Vital::silent

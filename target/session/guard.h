@@ -70,8 +70,6 @@ class Guard {
  public:
   /// Fences held at once; the oldest goes when one more is put up.
   static constexpr std::size_t kMaxFences = 256;
-  /// Out of resources, for limits of the process rather than of the group (10.13.5).
-  static constexpr std::uint16_t kOutOfResources = 0x0302;
 
   explicit Guard(Service& service) : service_(service) {}
 

@@ -41,9 +41,9 @@ struct Limits {
   std::uint32_t recovery_r2ts = 8;
 
   /// Immediate commands in progress in one session; one more is rejected with reason 06h.
-  std::uint32_t immediate_commands = 16;
+  std::uint32_t immediate_commands = 64;
   /// Task management functions waiting for disks; one more is answered "function rejected".
-  std::uint32_t task_management_waiting = 8;
+  std::uint32_t task_management_waiting = 64;
   /// PDUs queued to a peer that does not read; from there on we do not read from it either.
   std::uint32_t output_pdus = 512;
   /// A peer that takes none of its pending output for so long is dropped.

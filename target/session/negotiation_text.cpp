@@ -106,8 +106,10 @@ TextExchange::Outcome TextExchange::take_key(const KeyRule* rule, std::string_vi
   switch (rule->key) {
     case Key::send_targets: {
       auto records = send_targets(context_, value);
-      if (!records) return reject(RejectReason::protocol_error);
-      outgoing_ += *records;
+      if (records)
+        outgoing_ += *records;
+      else
+        wire::append_text(outgoing_, name, "Reject");  // not to be had in this session (5.2)
       return {};
     }
     case Key::max_recv_data_segment_length: {
