@@ -209,7 +209,7 @@ class Connection {
   void on_data_out(const wire::Pdu& pdu);
   void on_uncalled(Task* task, const wire::Pdu& pdu);
   void ask(Task& task, Transfer& transfer, ByteRanges::Run wanted);
-  void send_r2t(const Task& task, const Transfer& transfer);
+  void send_r2t(const Task& task, const R2tRequest& request);
   void on_sequence(Task& task, Transfer& transfer, const wire::Pdu& pdu);
   bool in_sequence(Task& task, Transfer& transfer, std::uint32_t data_sn);
   void lost_some(Task& task, Transfer& transfer);

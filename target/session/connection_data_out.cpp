@@ -54,14 +54,14 @@ void Connection::ask(Task& task, Transfer& transfer, ByteRanges::Run wanted) {
   expect_data(task);
 }
 
-void Connection::send_r2t(const Task& task, const Transfer& transfer) {
+void Connection::send_r2t(const Task& task, const R2tRequest& request) {
   wire::R2tBhs bhs;
   bhs.lun = task.lun;
   bhs.initiator_task_tag = task.initiator_task_tag;
-  bhs.target_transfer_tag = transfer.target_transfer_tag;
-  bhs.r2t_sn = transfer.r2t_sn;
-  bhs.buffer_offset_bytes = transfer.offset_bytes;
-  bhs.desired_data_transfer_bytes = transfer.length_bytes;
+  bhs.target_transfer_tag = request.target_transfer_tag;
+  bhs.r2t_sn = request.r2t_sn;
+  bhs.buffer_offset_bytes = request.offset_bytes;
+  bhs.desired_data_transfer_bytes = request.length_bytes;
   ++service_.counters().r2ts;
   send(bhs, false);
 }

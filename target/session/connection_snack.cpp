@@ -73,16 +73,22 @@ Connection::Refused Connection::on_data_snack(const SnackRequestBhs& bhs) {
   return task->write && !task->read ? resend_r2ts(*task, bhs) : resend_data_in(*task, bhs);
 }
 
-/// An R2T is acknowledged by the last of its data. Replicas but for the current numbers (10.16).
+/// An R2T is acknowledged by the last of its data. Replicas but for the current numbers (10.16); of
+/// one that was replaced meanwhile, too: what answers it is passed over.
 Connection::Refused Connection::resend_r2ts(Task& task, const SnackRequestBhs& bhs) {
-  std::uint32_t first = task.r2t_sn;
-  for (const Transfer& transfer : task.transfers)
-    if (transfer.open) first = std::min(first, transfer.r2t_sn);
-  const auto run = run_of(bhs, first, task.r2t_sn);
+  const auto run = run_of(bhs, task.first_unanswered_r2t(), task.r2t_sn);
   if (!run) return RejectReason::protocol_error;
-  for (std::uint32_t sn = run->begin; sn != run->end; ++sn)
-    for (const Transfer& transfer : task.transfers)
-      if (transfer.open && transfer.r2t_sn == sn) send_r2t(task, transfer);
+  const auto asked = [&](std::uint32_t r2t_sn) {
+    return r2t_sn >= run->begin && r2t_sn < run->end;
+  };
+  for (std::size_t i = 0; i < task.replaced_count; ++i) {
+    const R2tRequest& old = task.replaced[i];
+    if (!asked(old.r2t_sn)) continue;
+    discards_.expect(task.initiator_task_tag, old.target_transfer_tag);
+    send_r2t(task, old);
+  }
+  for (const Transfer& transfer : task.transfers)
+    if (transfer.open && asked(transfer.r2t_sn)) send_r2t(task, transfer);
   return {};
 }
 

@@ -33,7 +33,7 @@ void Task::renew() {
   received_bytes = 0;
   unsolicited = {};
   solicited_bytes = 0;
-  hole_count = recoveries = 0;
+  hole_count = recoveries = replaced_count = 0;
   r2t_sn = 0;
   if (open_transfers > 0)
     for (Transfer& transfer : transfers) transfer.open = false;
@@ -82,6 +82,8 @@ void Task::give_up(Transfer& transfer) {
   if (!is_unsolicited && transfer.open) --open_transfers;
   transfer.open = false;
   if (is_unsolicited) solicited_bytes = transfer.end_bytes();
+  if (!is_unsolicited && transfer.data_sn == 0 && replaced_count < replaced.size())
+    replaced[replaced_count++] = transfer;
   const ByteRanges::Run hole = transfer.got.hole(transfer.offset_bytes, transfer.end_bytes());
   if (hole.empty()) return;
   received_bytes -= transfer.got.bytes_within(hole);  // they come once more
@@ -100,6 +102,15 @@ void Task::give_up_sequences(std::uint32_t exp_data_sn) {
   if (unsolicited.open) give_up(unsolicited);
   for (Transfer& transfer : transfers)
     if (transfer.open) give_up(transfer);
+  replaced_count = 0;  // their numbers are given anew
+}
+
+std::uint32_t Task::first_unanswered_r2t() const {
+  std::uint32_t first = r2t_sn;
+  for (const Transfer& transfer : transfers)
+    if (transfer.open) first = std::min(first, transfer.r2t_sn);
+  for (std::size_t i = 0; i < replaced_count; ++i) first = std::min(first, replaced[i].r2t_sn);
+  return first;
 }
 
 std::uint32_t Task::data_in_bytes_at(std::uint32_t offset_bytes, std::uint32_t burst_bytes) const {

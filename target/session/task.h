@@ -26,12 +26,16 @@ struct Pending {
   Kind kind;
 };
 
-/// One sequence of data: what an R2T asked for, or what comes unsolicited.
-struct Transfer {
+/// What an R2T says.
+struct R2tRequest {
   std::uint32_t target_transfer_tag = 0;
   std::uint32_t r2t_sn = 0;
   std::uint32_t offset_bytes = 0;
   std::uint32_t length_bytes = 0;
+};
+
+/// One sequence of data: what an R2T asked for, or what comes unsolicited.
+struct Transfer : R2tRequest {
   std::uint32_t data_sn = 0;  ///< expected next; counts from 0 in each sequence (10.7.5)
   bool open = false;          ///< its last Data-Out (F bit) has not come
   bool lossy = false;         ///< PDUs of it were lost: what is missing is asked for again
@@ -89,6 +93,8 @@ struct Task final : scsi::Command, Pending {
   Transfer* find_transfer(std::uint32_t target_transfer_tag);
   /// A Target Transfer Tag that leads back to this task.
   std::uint32_t new_tag() { return std::uint32_t{index} << 16 | next_tag++; }
+  /// R2Ts with lower numbers have arrived, by what came in answer to them or later ones.
+  std::uint32_t first_unanswered_r2t() const;
   /// No more comes of this sequence: what is missing of it is asked for again.
   void give_up(Transfer& transfer);
   /// The connection of its sequences is gone: the same for each of them, and R2TSNs go on where the
@@ -134,7 +140,11 @@ struct Task final : scsi::Command, Pending {
   std::array<ByteRanges::Run, kMaxTransfers + 1> holes;  ///< below it: lost, to be asked for again
   std::uint8_t hole_count = 0;
   std::uint8_t recoveries = 0;  ///< sequences that were asked for again
-  Instant last_data;            ///< when data of it came or was asked for; ErrorRecoveryLevel > 0
+  /// R2Ts that nothing has answered and that recovery R2Ts have replaced: of one that was lost, the
+  /// initiator will miss the number and ask for it (6.8).
+  std::array<R2tRequest, kMaxTransfers> replaced;
+  std::uint8_t replaced_count = 0;
+  Instant last_data;  ///< when data of it came or was asked for; ErrorRecoveryLevel > 0
   std::uint32_t r2t_sn = 0;
   std::uint16_t next_tag = 0;
   std::uint16_t open_transfers = 0;

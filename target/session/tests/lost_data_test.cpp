@@ -124,6 +124,29 @@ BOOST_AUTO_TEST_CASE(a_sequence_stands_still) {
   session.peer.expect_condition(tag, 0x4705);
 }
 
+// Red when an R2T that was lost and replaced cannot be had again, or its data counts twice (6.8).
+BOOST_AUTO_TEST_CASE(a_replaced_r2t_is_asked_for) {
+  Writing session(kLevel1);
+  session.world.group().attributes.nop_in_interval_s = 0;
+  session.peer.lose = 1;  // the R2T
+  const auto tag = session.peer.write(kBytes / 512);
+  session.world.pass(seconds(Limits{}.data_out_timeout_s));
+  const auto second = session.peer.expect<wire::R2tBhs>(Opcode::r2t);
+  BOOST_TEST(second.as<wire::R2tBhs>().r2t_sn == 1u);
+  wire::SnackRequestBhs bhs;
+  bhs.initiator_task_tag = tag;
+  bhs.target_transfer_tag = wire::kReservedTag;
+  bhs.exp_stat_sn = session.peer.exp_stat_sn;
+  bhs.run_length = 1;
+  session.peer.send(bhs);
+  const auto first = session.peer.expect<wire::R2tBhs>(Opcode::r2t);
+  BOOST_TEST(first.as<wire::R2tBhs>().r2t_sn == 0u);
+  session.peer.answer(first, session.data);
+  session.peer.expect_silence();
+  session.peer.answer(second, session.data);
+  session.expect_written(tag);
+}
+
 // Red when DataPDUInOrder=No is not honoured, overlays pass, or a hole counts as whole.
 BOOST_AUTO_TEST_CASE(data_pdus_in_any_order) {
   Writing session(key("DataPDUInOrder=No"));
