@@ -15,14 +15,17 @@ ScsiCommand inquiry(std::uint8_t allocation_bytes, std::uint32_t expected_bytes)
 BOOST_AUTO_TEST_SUITE(command)
 
 TSIH_CASE(sense_data_come_along, "A CHECK CONDITION brings its sense data",
-          judges("R3720-10.4.7-01", "R3720-10.4.7-02", "R3720-10.4.8-01") * unh("FFP 16.3.7")) {
+          judges("R3720-10.4.7-01", "R3720-10.4.7-02", "R3720-3.5.1.2-01", "R3720-9.2-01",
+                 "R3720-10.4.8-01") *
+              unh("FFP 16.3.7")) {
   auto initiator = log_in();
   initiator.ready();
   initiator.send(initiator.scsi_command(kNoSuchCommand));
   const Pdu response = initiator.expect(Opcode::scsi_response);
   offered(response[field::scsi_status] == 2,
           "CHECK CONDITION for an operation code that nobody has defined");
-  for (const char* clause : {"R3720-10.4.7-01", "R3720-10.4.7-02"}) {
+  for (const char* clause :
+       {"R3720-10.4.7-01", "R3720-10.4.7-02", "R3720-3.5.1.2-01", "R3720-9.2-01"}) {
     judging(clause);
     // Two bytes of length, then sense data that long (10.4.7.1).
     const auto& data = response.data;

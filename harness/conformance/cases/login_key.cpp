@@ -252,5 +252,15 @@ TSIH_CASE(all_keys_at_once, "Every key of chapter 12 is known to the target",
   }
 }
 
+TSIH_CASE(no_recovery_is_for_everyone, "ErrorRecoveryLevel=0 is what everyone can do",
+          judges("R3720-6.1.5-04")) {
+  auto initiator = connect();
+  initiator.authenticate();
+  const Answer answer = initiator.expect_negotiation(
+      {{"ErrorRecoveryLevel", "0"}, {"MaxRecvDataSegmentLength", "8192"}});
+  verify(initiator.established() && agreed_number(initiator, "ErrorRecoveryLevel", 0) == 0,
+         "a session at ErrorRecoveryLevel 0", describe(answer.pdu) + ", " + answer.keys.describe());
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 BOOST_AUTO_TEST_SUITE_END()

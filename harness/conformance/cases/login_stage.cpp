@@ -62,7 +62,7 @@ TSIH_CASE(both_stages, "Security, then operational, then full feature phase: the
 TSIH_CASE(security_to_full_feature,
           "Asked to go from security right to full feature phase, the target goes there or, at "
           "most, as far",
-          judges("R3720-5.3-09")) {
+          judges("R3720-5.3-09", "R3720-5.3.2-03")) {
   offered(settings().user.empty(), "a login without authentication (CHAP is asked for)");
   auto initiator = connect();
   const Answer answer = initiator.expect_login_answer(
@@ -71,6 +71,29 @@ TSIH_CASE(security_to_full_feature,
   const auto next = answer.pdu[field::nsg];
   verify(!answer.pdu[field::transit] || next == kOperational || next == kFullFeature,
          "no transition, or NSG 1 or 3", describe(answer.pdu));
+  judging("R3720-5.3.2-03");
+  const bool there = answer.pdu[field::transit] && next == kFullFeature;
+  verify(!there || answer.pdu[field::tsih] != 0, "a TSIH with full feature phase",
+         describe(answer.pdu));
+}
+
+TSIH_CASE(last_answer_asks_nothing,
+          "The response that ends the login proposes nothing that wants an answer",
+          judges("R3720-10.13.6-01", "R3720-5.3-10")) {
+  auto initiator = connect();
+  initiator.authenticate();
+  const Answer answer = initiator.expect_login_answer(initiator.login_request(
+      kOperational, kFullFeature, {{"MaxRecvDataSegmentLength", "8192"}, {"InitialR2T", "Yes"}}));
+  offered(answer.pdu[field::status] == 0 && answer.pdu[field::transit],
+          "a login of one request and response");
+  for (const char* clause : {"R3720-10.13.6-01", "R3720-5.3-10"}) {
+    judging(clause);
+    for (const auto& [key, value] : answer.keys.pairs())
+      verify(key == "InitialR2T" || key == "MaxRecvDataSegmentLength" || key == "TargetAlias" ||
+                 key == "TargetAddress" || key == "TargetPortalGroupTag",
+             "answers and declarations only", key + "=" + value);
+    confirm(answer.keys.describe());
+  }
 }
 
 TSIH_CASE(next_stage_not_beyond,

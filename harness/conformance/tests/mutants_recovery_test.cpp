@@ -241,6 +241,34 @@ BOOST_AUTO_TEST_CASE(reassignments) {
   for (const Row& row : rows) must_fail(row, plain_target());
 }
 
+BOOST_AUTO_TEST_CASE(forms_and_task_sets) {
+  const Opcode pong = Opcode::nop_in;
+  const Row rows[] = {
+      {"format.of_every_pdu",
+       {only(pong,
+             [](Pdu pdu, const Passing&) {
+               pdu.ahs = {0, 1, 0, 0};
+               return std::vector{pdu};
+             })}},
+      {"format.padding_under_a_digest",
+       {[](const Passing& passing) { return std::vector{passing.pdu}; }, false, true}},
+      {"task_management.task_set_with_an_r2t", {good_before_pong()}},
+      {"task_management.task_set_with_an_r2t",
+       {setting(Opcode::task_management_response, kResponse, 1)}},
+      {"login.stage.security_to_full_feature", {setting(Opcode::login_response, field::tsih, 0)}},
+      {"login.key.no_recovery_is_for_everyone", {with_key("ErrorRecoveryLevel", "1")}},
+      {"login.stage.last_answer_asks_nothing",
+       {only(Opcode::login_response,
+             [](Pdu pdu, const Passing&) {
+               TextKeys keys = parse_text(pdu.data).keys;
+               if (keys.has("InitialR2T")) keys.add("MaxConnections", "4");
+               pdu.data = encode_text(keys);
+               return std::vector{pdu};
+             })}},
+  };
+  for (const Row& row : rows) must_fail(row, plain_target());
+}
+
 BOOST_AUTO_TEST_CASE(proofs) {
   const std::vector<std::string> secrets{"--chap", "judge:a-secret-of-16-b", "--mutual-chap",
                                          "target:another-secret-16"};
