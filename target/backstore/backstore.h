@@ -11,7 +11,9 @@
 
 namespace tsihd::backstore {
 
-enum class Op : std::uint8_t { read, write, flush, discard, write_zeroes };
+/// `extent` asks how the disk is allocated: of the bytes from offset_bytes on, at most
+/// length_bytes, it sets length_bytes to how many are alike, and `deallocated` to what they are.
+enum class Op : std::uint8_t { read, write, flush, discard, write_zeroes, extent };
 
 /// One request to a disk. The submitter owns it and its bytes, and keeps both alive and untouched
 /// until `done` has been called. Intrusive, so that submitting allocates nothing.
@@ -20,8 +22,11 @@ struct Io {
   /// write, write_zeroes: durable before it completes (FUA).
   bool force_unit_access = false;
   std::uint64_t offset_bytes = 0;
-  /// Length in bytes of discard and write_zeroes; read and write take data.size().
+  /// Length in bytes of discard, write_zeroes and extent; read and write take data.size().
   std::uint64_t length_bytes = 0;
+  /// Answer of extent: these bytes are a hole, which reads as zeroes. False also where the disk
+  /// cannot tell.
+  bool deallocated = false;
   std::span<std::byte> data;
   /// 0 or an errno. A short transfer never shows: it is completed or becomes EIO.
   int error = 0;
@@ -40,6 +45,9 @@ struct Geometry {
   bool rotational = false;
   bool can_discard = false;
   bool write_cache = true;  ///< completed writes may be volatile until a flush
+  /// A write of no more than this is whole or not at all, for every other request and after every
+  /// failure. 0: the disk promises nothing of the kind.
+  std::uint32_t max_atomic_write_bytes = 0;
 };
 
 /// The contract of every backstore:

@@ -99,6 +99,7 @@ void FileDisk::submit(Io& io) {
     case Op::flush:
     case Op::discard:
     case Op::write_zeroes:
+    case Op::extent:
       return pool_.submit(others_, io);
   }
 }
@@ -209,6 +210,9 @@ void FileDisk::run_others(void* self, Io* batch) {
       sync = disk.options_.write_through;
     } else if (io->op == Op::write_zeroes) {
       io->error = disk.write_zeroes(*io);
+    } else if (io->op == Op::extent) {
+      disk.find_extent(*io);
+      sync = false;
     }
     if (io->error == 0 && sync && ::fdatasync(disk.fd_.get()) != 0) io->error = errno;
   }
@@ -222,6 +226,17 @@ int FileDisk::discard(const Io& io) const {
                   static_cast<off_t>(io.length_bytes)) == 0)
     return 0;
   return errno;
+}
+
+/// A device, and a filesystem that does not know its holes, has none. The file's position, which
+/// lseek moves, is used by nobody.
+void FileDisk::find_extent(Io& io) const {
+  const auto from = static_cast<off_t>(io.offset_bytes);
+  const off_t data = ::lseek(fd_.get(), from, SEEK_DATA);
+  io.deallocated = data > from || (data < 0 && errno == ENXIO);  // ENXIO: a hole up to the end
+  const off_t end = io.deallocated ? data : ::lseek(fd_.get(), from, SEEK_HOLE);
+  if (end > from)
+    io.length_bytes = std::min(io.length_bytes, static_cast<std::uint64_t>(end - from));
 }
 
 int FileDisk::write_zeroes(const Io& io) const {

@@ -67,6 +67,7 @@ class FileDisk final : public Backstore {
                        int flags) const;
   int write_zeroes(const Io& io) const;
   int discard(const Io& io) const;
+  void find_extent(Io& io) const;
   int write_zero_pages(std::uint64_t offset_bytes, std::uint64_t length_bytes) const;
 
   IoPool& pool_;

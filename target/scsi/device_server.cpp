@@ -153,8 +153,8 @@ void DeviceServer::drop(Task& task) {
 }
 
 void DeviceServer::note_disk_error(const backstore::Io& io) {
-  static constexpr std::array<const char*, 5> kNames{"read", "write", "flush", "discard",
-                                                     "write_zeroes"};
+  static constexpr std::array<const char*, 6> kNames{"read",    "write",        "flush",
+                                                     "discard", "write_zeroes", "extent"};
   // Every error for a while, then one in a thousand: a dead disk must not fill the log.
   constexpr std::uint64_t kLoggedErrors = 100;
   if (++disk_errors_ > kLoggedErrors && disk_errors_ % 1000 != 0) return;

@@ -16,9 +16,12 @@ void report_supported_task_management(Task& task);
 // mode_pages.cpp
 void mode_sense(Task& task);
 void mode_select(Task& task);
+// log_pages.cpp
+void log_sense(Task& task);
 // read_write.cpp
 void read_blocks(Task& task);
 void write_blocks(Task& task);
+void write_atomic(Task& task);
 // verify.cpp
 void verify(Task& task);
 void write_and_verify(Task& task);
@@ -27,12 +30,14 @@ void or_write(Task& task);
 // provisioning.cpp
 void unmap(Task& task);
 void write_same(Task& task);
+// lba_status.cpp
 void get_lba_status(Task& task);
 // medium.cpp
 void read_capacity_10(Task& task);
 void read_capacity_16(Task& task);
 void synchronize_cache(Task& task);
 void prefetch(Task& task);
+void read_defect_data(Task& task);
 void start_stop_unit(Task& task);
 void prevent_allow_medium_removal(Task& task);
 // reserve.cpp
@@ -49,6 +54,8 @@ struct BlockRange {
 BlockRange decode_range(const std::uint8_t* cdb);
 /// True when the whole range is on the medium now; else the task has ended with LBA OUT OF RANGE.
 bool check_range(Task& task, const BlockRange& range);
+/// The longest WRITE ATOMIC of this unit; 0: it has none.
+std::uint32_t max_atomic_blocks(const DeviceServer& server);
 /// True when RDPROTECT, WRPROTECT or VRPROTECT is zero; else the task has ended: the medium is not
 /// formatted with protection information.
 bool check_no_protection(Task& task);

@@ -146,6 +146,7 @@ void block_limits(const Task& task, Bytes& page) {
   put32(&page[8], kMaxTransferBytes / block);
   put32(&page[12], kMaxTransferBytes / block);  // optimal transfer length
   put64(&page[36], kMaxWriteSameBlocks);
+  put32(&page[44], max_atomic_blocks(*task.server));  // at any LBA, in single blocks, never cut
   if (!geometry.can_discard) return;
   put32(&page[20], kMaxUnmapBytes / block);
   put32(&page[24], kMaxUnmapDescriptors);

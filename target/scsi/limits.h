@@ -13,8 +13,13 @@ inline constexpr std::uint32_t kMaxWriteSameBlocks = 0xffff;
 /// UNMAP: all ranges of one command together.
 inline constexpr std::uint64_t kMaxUnmapBytes = 512ull << 20;
 inline constexpr std::uint32_t kMaxUnmapDescriptors = 256;
+/// GET LBA STATUS: descriptors of one answer, and requests to the disk behind it.
+inline constexpr std::uint32_t kMaxLbaStatusDescriptors = 255;
+inline constexpr std::uint64_t kMaxLbaStatusRequests = 1024;
 /// Parameter lists of MODE SELECT.
 inline constexpr std::uint32_t kMaxModeParameterBytes = 1024;
+/// WRITE ATOMIC, in blocks, where the backstore promises as much: what its length field can say.
+inline constexpr std::uint32_t kMaxAtomicBlocks = 0xffff;
 /// Chunk of commands that look at more than they carry (VERIFY, WRITE SAME).
 inline constexpr std::uint32_t kChunkBytes = 1u << 20;
 

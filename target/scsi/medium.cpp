@@ -60,6 +60,21 @@ void prefetch(Task& task) {
   task.good();
 }
 
+/// A file or a block device shows no defects: both lists are there and empty, in every format.
+void read_defect_data(Task& task) {
+  constexpr std::uint8_t kReadDefectData10 = 0x37;
+  constexpr std::uint8_t kLists = 0x18;  // REQ_PLIST, REQ_GLIST and in the answer PLISTV, GLISTV
+  constexpr std::uint8_t kReservedFormat = 7;
+  const std::uint8_t* cdb = task.cdb();
+  const bool ten = cdb[0] == kReadDefectData10;
+  const std::uint16_t at = ten ? 2 : 1;
+  if ((cdb[at] & 0x07) == kReservedFormat) return task.fail(sense::invalid_cdb_field(at));
+  std::array<std::byte, 8> header{};
+  header[1] = static_cast<std::byte>(cdb[at] & (kLists | 0x07));
+  if (ten) return task.reply(std::span(header).first(4), get16(cdb + 7));
+  task.reply(header, get32(cdb + 6));
+}
+
 void start_stop_unit(Task& task) {
   constexpr std::uint8_t kStart = 0x01;
   constexpr std::uint8_t kLoej = 0x02;

@@ -10,13 +10,15 @@ namespace {
 
 constexpr bool kReportsAttention = true;
 constexpr bool kHidesAttention = false;
-constexpr bool kDiscard = true;
+constexpr std::uint8_t kNothing = kNeedsNothing;
+constexpr std::uint8_t kDiscard = kNeedsDiscard;
+constexpr std::uint8_t kAtomic = kNeedsAtomicWrite;
 constexpr std::int32_t kNone = kNoServiceAction;
 constexpr std::uint8_t kFf = 0xff;
 /// The CONTROL byte: only NACA is looked at.
 constexpr std::uint8_t kCtl = 0x04;
 
-// opcode, service action, name, access, unit attention, needs discard, handler, usage from byte 1.
+// opcode, service action, name, access, unit attention, needs, handler, usage from byte 1.
 // clang-format off
 constexpr Operation kOperations[] = {
     {0x00, kNone, "TEST UNIT READY", Access::status, kReportsAttention, false, test_unit_ready,
@@ -55,10 +57,14 @@ constexpr Operation kOperations[] = {
      {0x02, kFf, kFf, kFf, kFf, 0, kFf, kFf, kCtl}},
     {0x35, kNone, "SYNCHRONIZE CACHE(10)", Access::control, kReportsAttention, false,
      synchronize_cache, {0x02, kFf, kFf, kFf, kFf, 0, kFf, kFf, kCtl}},
+    {0x37, kNone, "READ DEFECT DATA(10)", Access::read, kReportsAttention, kNothing,
+     read_defect_data, {0, 0x1f, 0, 0, 0, 0, kFf, kFf, kCtl}},
     {0x41, kNone, "WRITE SAME(10)", Access::write, kReportsAttention, false, write_same,
      {0xfe, kFf, kFf, kFf, kFf, 0, kFf, kFf, kCtl}},
     {0x42, kNone, "UNMAP", Access::write, kReportsAttention, kDiscard, unmap,
      {0x01, 0, 0, 0, 0, 0, kFf, kFf, kCtl}},
+    {0x4d, kNone, "LOG SENSE", Access::read, kReportsAttention, kNothing, log_sense,
+     {0x01, 0x3f, kFf, 0, kFf, kFf, kFf, kFf, kCtl}},
     {0x55, kNone, "MODE SELECT(10)", Access::control, kReportsAttention, false, mode_select,
      {0x11, 0, 0, 0, 0, 0, kFf, kFf, kCtl}},
     {0x56, kNone, "RESERVE(10)", Access::reservation, kReportsAttention, false, reserve_unit,
@@ -107,6 +113,8 @@ constexpr Operation kOperations[] = {
      synchronize_cache, {0x02, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
     {0x93, kNone, "WRITE SAME(16)", Access::write, kReportsAttention, false, write_same,
      {0xff, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0x9c, kNone, "WRITE ATOMIC(16)", Access::write, kReportsAttention, kAtomic, write_atomic,
+     {0xf8, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
     {0x9e, 0x10, "READ CAPACITY(16)", Access::always, kReportsAttention, false, read_capacity_16,
      {0x1f, 0, 0, 0, 0, 0, 0, 0, 0, kFf, kFf, kFf, kFf, 0, kCtl}},
     {0x9e, 0x12, "GET LBA STATUS", Access::read, kReportsAttention, kDiscard, get_lba_status,
@@ -126,6 +134,8 @@ constexpr Operation kOperations[] = {
      write_and_verify, {0xf6, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
     {0xaf, kNone, "VERIFY(12)", Access::read, kReportsAttention, false, verify,
      {0xf6, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0xb7, kNone, "READ DEFECT DATA(12)", Access::read, kReportsAttention, kNothing,
+     read_defect_data, {0x1f, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
 };
 // clang-format on
 
@@ -175,7 +185,8 @@ const Operation* find_operation(const std::uint8_t* cdb) {
 }
 
 bool offers(DeviceServer& server, const Operation& operation) {
-  return !operation.needs_discard || server.geometry().can_discard;
+  if ((operation.needs & kNeedsDiscard) != 0 && !server.geometry().can_discard) return false;
+  return (operation.needs & kNeedsAtomicWrite) == 0 || max_atomic_blocks(server) > 0;
 }
 
 }  // namespace tsihd::scsi

@@ -24,13 +24,17 @@ enum class Access : std::uint8_t {
 
 inline constexpr std::int32_t kNoServiceAction = -1;
 
+inline constexpr std::uint8_t kNeedsNothing = 0;
+inline constexpr std::uint8_t kNeedsDiscard = 1;
+inline constexpr std::uint8_t kNeedsAtomicWrite = 2;
+
 struct Operation {
   std::uint8_t opcode;
   std::int32_t service_action;  ///< kNoServiceAction, or the value in byte 1 bits 0-4
   std::string_view name;
   Access access;
   bool reports_unit_attention;  ///< false: INQUIRY, REPORT LUNS, REQUEST SENSE, see SPC
-  bool needs_discard;           ///< present only where the backstore can discard
+  std::uint8_t needs;           ///< bits of kNeeds…: present only where the backstore can do it
   void (*run)(Task&);
   /// CDB usage map, byte 1 on: which bits the command looks at. The length of the CDB follows from
   /// the opcode's group.

@@ -1,6 +1,5 @@
-// Thin provisioning: UNMAP, WRITE SAME, GET LBA STATUS.
+// Thin provisioning: UNMAP, WRITE SAME.
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include "target/scsi/bytes.h"
@@ -118,23 +117,6 @@ void write_same(Task& task) {
   if (no_data) return task.when_enabled(write_same_now);
   if (task.command->expected_data_out_bytes != block) return task.fail(sense::kInvalidFieldInCdb);
   task.want_data_out(block, [](Task& it) { it.when_enabled(write_same_now); });
-}
-
-// -- GET LBA STATUS
-
-/// Who sets LBPME must answer this. Provisioning status 0 says "mapped, or not known": which parts
-/// of a file are holes is not asked of the filesystem on the loop's thread, and an initiator that
-/// hears "mapped" only forgoes a short cut. One descriptor holds all that follows the LBA.
-void get_lba_status(Task& task) {
-  const std::uint64_t lba = get64(task.cdb() + 2);
-  if (!check_range(task, {lba, 1})) return;
-  constexpr std::uint32_t kDescriptorBytes = 16;
-  std::array<std::byte, 8 + kDescriptorBytes> data{};
-  put32(data.data(), 4 + kDescriptorBytes);  // the bytes that follow this field
-  put64(&data[8], lba);
-  const std::uint64_t blocks = task.server->block_count() - lba;
-  put32(&data[16], static_cast<std::uint32_t>(std::min<std::uint64_t>(blocks, UINT32_MAX)));
-  task.reply(data, get32(task.cdb() + 10));
 }
 
 }  // namespace tsihd::scsi

@@ -120,6 +120,13 @@ void Task::write_zeroes(std::uint64_t offset_bytes, std::uint64_t length_bytes,
   submit(backstore::Op::write_zeroes, next);
 }
 
+void Task::find_extent(std::uint64_t offset_bytes, std::uint64_t length_bytes, Step next) {
+  io.offset_bytes = offset_bytes;
+  io.length_bytes = length_bytes;
+  io.data = {};
+  submit(backstore::Op::extent, next);
+}
+
 void Task::submit(backstore::Op op, Step next) {
   step = next;
   io.op = op;

@@ -76,6 +76,8 @@ struct Task {
   void discard(std::uint64_t offset_bytes, std::uint64_t length_bytes, Step next);
   void write_zeroes(std::uint64_t offset_bytes, std::uint64_t length_bytes, bool force_unit_access,
                     Step next);
+  /// Asks how the disk is allocated: the answer is in `io`.
+  void find_extent(std::uint64_t offset_bytes, std::uint64_t length_bytes, Step next);
   /// A buffer of at least `bytes`; false when there is none, in which case the task has ended with
   /// BUSY.
   bool take_buffer(std::uint32_t bytes);

@@ -117,6 +117,39 @@ BOOST_DATA_TEST_CASE_F(Fixture, discarded_and_zeroed_ranges_read_as_zeroes,
   }
 }
 
+// Red when data is called a hole: an initiator that copies only what is mapped would lose it.
+BOOST_DATA_TEST_CASE_F(Fixture, extents_tell_holes_from_data, boost::unit_test::data::make(kKinds),
+                       kind) {
+  auto disk = open(kind);
+  const auto extent = [&](std::uint64_t offset_bytes, std::uint64_t length_bytes) {
+    Io io;
+    io.op = Op::extent;
+    io.offset_bytes = offset_bytes;
+    io.length_bytes = length_bytes;
+    io.done = [](Io&) {};
+    disk->submit(io);
+    pool->wait_idle();
+    BOOST_TEST(io.error == 0);
+    return std::pair(io.length_bytes, io.deallocated);
+  };
+  using Answer = std::pair<std::uint64_t, bool>;
+  constexpr std::uint64_t kData = 512 * 1024;  // whole pages of any filesystem
+  constexpr std::uint64_t kDataBytes = 128 * 1024;
+  BOOST_TEST((extent(0, kMiB) == Answer{kMiB, true}));
+  auto data = filled(kDataBytes, 1);
+  BOOST_TEST(run(*disk, Op::write, kData, data) == 0);
+  BOOST_TEST((extent(0, kMiB) == Answer{kData, true}));
+  BOOST_TEST((extent(512, 1024) == Answer{1024, true}));
+  BOOST_TEST((extent(kData, kMiB - kData) == Answer{kDataBytes, false}));
+  BOOST_TEST((extent(kData + kDataBytes - 512, 4096) == Answer{512, false}));
+  BOOST_TEST((extent(kMiB - 512, 512) == Answer{512, true}));
+  BOOST_TEST(run(*disk, Op::discard, kData, {}, kDataBytes) == 0);
+  BOOST_TEST((extent(0, kMiB) == Answer{kMiB, true}));
+  BOOST_TEST(disk->resize(kMiB / 2).has_value());
+  BOOST_TEST(disk->resize(kMiB).has_value());
+  BOOST_TEST((extent(0, kMiB) == Answer{kMiB, true}));
+}
+
 BOOST_DATA_TEST_CASE_F(Fixture, beyond_the_end_is_an_error_and_the_disk_stays_up,
                        boost::unit_test::data::make(kKinds), kind) {
   auto disk = open(kind);

@@ -178,6 +178,27 @@ BOOST_AUTO_TEST_CASE(mode_sense_all_pages_both_lengths) {
   BOOST_TEST(a->send({0x1a, 0, 0x05, 0, 255, 0}).failed(0x5, 0x2400));
 }
 
+BOOST_AUTO_TEST_CASE(log_pages) {
+  const Bytes pages = a->send({0x4d, 0, 0, 0, 0, 0, 0, 0, 255, 0}).data();
+  BOOST_TEST((pages == Bytes{std::byte{0}, std::byte{0}, std::byte{0}, std::byte{2}, std::byte{0},
+                             std::byte{0x2f}}));
+  const Bytes subpages = a->send({0x4d, 0, 0, 0xff, 0, 0, 0, 0, 255, 0}).data();
+  BOOST_TEST((subpages.at(0) == std::byte{0x40} && subpages.at(1) == std::byte{0xff}));
+  BOOST_TEST(get16(&subpages[2]) == subpages.size() - 4);
+  const Bytes exceptions = a->send({0x4d, 0, 0x6f, 0, 0, 0, 0, 0, 255, 0}).data();
+  BOOST_TEST(get16(&exceptions[2]) == 8u);
+  BOOST_TEST(get16(&exceptions[8]) == 0u);  // ASC and ASCQ
+  BOOST_TEST(a->send({0x4d, 0, 0x2f, 0, 0, 0, 0, 0, 5, 0}).data().size() == 5u);
+  BOOST_TEST(a->send({0x4d, 1, 0x2f, 0, 0, 0, 0, 0, 255, 0}).failed(0x5, 0x2400));  // SP
+  BOOST_TEST(a->send({0x4d, 0, 0x2f, 0, 0, 0, 1, 0, 255, 0}).failed(0x5, 0x2400));
+  const Sent& subpage = a->send({0x4d, 0, 0x2f, 7, 0, 0, 0, 0, 255, 0});
+  BOOST_TEST(subpage.failed(0x5, 0x2400));
+  BOOST_TEST(get16(&subpage.command.sense[16]) == 3u);
+  const Sent& page = a->send({0x4d, 0, 0x0d, 0, 0, 0, 0, 0, 255, 0});
+  BOOST_TEST(page.failed(0x5, 0x2400));
+  BOOST_TEST(get16(&page.command.sense[16]) == 2u);
+}
+
 BOOST_AUTO_TEST_CASE(software_write_protect) {
   Bytes list = a->send({0x1a, 0x08, 0x0a, 0, 255, 0}).data();
   list[8] |= std::byte{0x08};
