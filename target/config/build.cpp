@@ -93,7 +93,8 @@ session::NodeAcl build_acl(const AclPlan& plan, const PortalGroupPlan& group,
 }
 
 std::unique_ptr<session::PortalGroup> build_group(
-    const PortalGroupPlan& plan, const std::vector<std::shared_ptr<LogicalUnit>>& units) {
+    const PortalGroupPlan& plan, const std::string& target_name,
+    const std::vector<std::shared_ptr<LogicalUnit>>& units) {
   auto group = std::make_unique<session::PortalGroup>();
   group->tag = plan.tag;
   group->enabled = plan.enabled;
@@ -105,6 +106,7 @@ std::unique_ptr<session::PortalGroup> build_group(
     // The group's own map is what demo mode shows.
     group->luns.entries[lun.index] = {units.at(lun.storage),
                                       plan.attributes.demo_mode_write_protect};
+    units.at(lun.storage)->add_target_port(target_name, plan.tag);
   }
   for (const AclPlan& acl : plan.acls) {
     group->acls.emplace(acl.acl.initiator_name, build_acl(acl, plan, group->luns));
@@ -130,7 +132,7 @@ Result<Built> build_inventory(const Plan& plan, backstore::IoPool& pool, const L
     auto target = std::make_unique<session::TargetNode>();
     target->name = target_plan.name;
     for (const PortalGroupPlan& group : target_plan.groups) {
-      target->portal_groups.push_back(build_group(group, units));
+      target->portal_groups.push_back(build_group(group, target->name, units));
     }
     inventory.targets.push_back(std::move(target));
   }

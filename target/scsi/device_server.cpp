@@ -71,6 +71,31 @@ std::vector<NexusState*> DeviceServer::nexuses_of(const PortIdentity& port) {
   return found;
 }
 
+void DeviceServer::add_target_port(const TargetPort& port) {
+  if (std::ranges::find(target_ports_, port) == target_ports_.end()) target_ports_.push_back(port);
+}
+
+std::vector<std::uint16_t> DeviceServer::target_ports(const Nexus& nexus) const {
+  std::vector<std::uint16_t> tags{nexus.target_portal_group_tag};
+  for (const TargetPort& port : target_ports_)
+    if (port.target_name == nexus.target_name && port.portal_group_tag != tags.front())
+      tags.push_back(port.portal_group_tag);
+  return tags;
+}
+
+std::vector<PortIdentity> DeviceServer::ports_of_initiator(const std::string& name,
+                                                           const Nexus& nexus) const {
+  std::vector<PortIdentity> found;
+  for (const auto& state : nexuses_) {
+    if (state->nexus->initiator_name != name) continue;
+    PortIdentity port = PortIdentity::of(*state->nexus);
+    port.target_name = nexus.target_name;
+    port.target_portal_group_tag = nexus.target_portal_group_tag;
+    if (std::ranges::find(found, port) == found.end()) found.push_back(std::move(port));
+  }
+  return found;
+}
+
 bool DeviceServer::removal_prevented() const {
   return std::ranges::any_of(nexuses_, [](const auto& state) { return state->prevents_removal; });
 }

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "target/backstore/backstore.h"
@@ -25,6 +26,13 @@ struct NexusState {
   bool prevents_removal = false;
 };
 
+/// A target port that leads to the unit: a portal group of a target node.
+struct TargetPort {
+  std::string target_name;
+  std::uint16_t portal_group_tag = 0;  ///< and relative target port identifier
+  bool operator==(const TargetPort&) const = default;
+};
+
 /// More commands than this in one task set are answered TASK SET FULL.
 inline constexpr std::size_t kMaxTasks = 4096;
 /// The commands of more nexuses than this at one logical unit are answered BUSY.
@@ -39,6 +47,7 @@ class DeviceServer {
   // -- for LogicalUnit and LunMap
   void start(Command& command, const LunMap& luns, bool write_protected);
   void data_out_ready(Command& command);
+  void add_target_port(const TargetPort& port);
   void attach(Nexus& nexus);
   void detach(Nexus& nexus);
   void abort(Command& command);
@@ -65,6 +74,11 @@ class DeviceServer {
   void establish_for_all(UnitAttention condition, const NexusState* except);
   /// The nexuses through which one initiator port reaches this unit now.
   std::vector<NexusState*> nexuses_of(const PortIdentity& port);
+  /// The initiator ports of one iSCSI initiator node that have a session here now, as they would
+  /// be named at the target port of `nexus`.
+  std::vector<PortIdentity> ports_of_initiator(const std::string& name, const Nexus& nexus) const;
+  /// The tags of the target's portal groups that lead here, the nexus's own first.
+  std::vector<std::uint16_t> target_ports(const Nexus& nexus) const;
   /// PREEMPT AND ABORT: aborts every other command of these ports; the task ends well when the last
   /// of them is back from the disk.
   void abort_and_wait(Task& task, std::vector<PortIdentity> ports);
@@ -97,6 +111,7 @@ class DeviceServer {
   const Log log_;
   std::vector<std::unique_ptr<NexusState>> nexuses_;
   NexusState* last_found_ = nullptr;
+  std::vector<TargetPort> target_ports_;
   TaskSet tasks_;
   ModeState mode_;
   Reservations reservations_;

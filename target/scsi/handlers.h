@@ -44,6 +44,7 @@ void prevent_allow_medium_removal(Task& task);
 void reserve_unit(Task& task);
 void release_unit(Task& task);
 void persistent_reserve_in(Task& task);
+// reserve_out.cpp
 void persistent_reserve_out(Task& task);
 
 /// Where a media command points; decoded by the length of its CDB.

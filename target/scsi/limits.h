@@ -20,6 +20,8 @@ inline constexpr std::uint64_t kMaxLbaStatusRequests = 1024;
 inline constexpr std::uint32_t kMaxModeParameterBytes = 1024;
 /// WRITE ATOMIC, in blocks, where the backstore promises as much: what its length field can say.
 inline constexpr std::uint32_t kMaxAtomicBlocks = 0xffff;
+/// Parameter lists of PERSISTENT RESERVE OUT: TransportIDs of some 60 initiator ports at the least.
+inline constexpr std::uint32_t kMaxReserveOutBytes = 16384;
 /// Chunk of commands that look at more than they carry (VERIFY, WRITE SAME).
 inline constexpr std::uint32_t kChunkBytes = 1u << 20;
 

@@ -16,6 +16,9 @@ LogicalUnit::~LogicalUnit() = default;
 const Identity& LogicalUnit::identity() const { return server_->identity(); }
 std::uint64_t LogicalUnit::size_bytes() const { return server_->geometry().size_bytes; }
 backstore::Backstore& LogicalUnit::backstore() { return server_->backstore(); }
+void LogicalUnit::add_target_port(const std::string& target_name, std::uint16_t tag) {
+  server_->add_target_port({target_name, tag});
+}
 void LogicalUnit::attach(Nexus& nexus) { server_->attach(nexus); }
 void LogicalUnit::detach(Nexus& nexus) { server_->detach(nexus); }
 void LogicalUnit::abort(Command& command) { server_->abort(command); }

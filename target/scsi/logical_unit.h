@@ -43,6 +43,10 @@ class LogicalUnit {
   std::uint64_t size_bytes() const;
   backstore::Backstore& backstore();
 
+  /// A target port through which initiators reach the unit: what ALL_TG_PT and REGISTER AND MOVE
+  /// go by. Its relative target port identifier is the portal group's tag.
+  void add_target_port(const std::string& target_name, std::uint16_t target_portal_group_tag);
+
   /// A nexus appears: POWER ON, RESET OR BUS DEVICE RESET OCCURRED (29/00) is kept for it.
   void attach(Nexus& nexus);
   /// A nexus is gone: its unit attentions go, its commands are aborted (command_aborted for each,

@@ -95,6 +95,8 @@ constexpr Operation kOperations[] = {
      persistent_reserve_out, {0x1f, kFf, 0, 0, kFf, kFf, kFf, kFf, kCtl}},
     {0x5f, 0x06, "REGISTER AND IGNORE EXISTING KEY", Access::reservation, kReportsAttention, false,
      persistent_reserve_out, {0x1f, kFf, 0, 0, kFf, kFf, kFf, kFf, kCtl}},
+    {0x5f, 0x07, "REGISTER AND MOVE", Access::reservation, kReportsAttention, false,
+     persistent_reserve_out, {0x1f, 0, 0, 0, kFf, kFf, kFf, kFf, kCtl}},
     {0x88, kNone, "READ(16)", Access::read, kReportsAttention, false, read_blocks,
      {0xf8, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
     {0x89, kNone, "COMPARE AND WRITE", Access::write, kReportsAttention, false, compare_and_write,

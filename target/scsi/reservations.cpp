@@ -1,6 +1,7 @@
 #include "target/scsi/reservations.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace tsihd::scsi {
 namespace {
@@ -21,12 +22,19 @@ Reservations::Outcome failure(const Sense& sense) {
 }
 
 constexpr std::uint16_t kServiceActionKeyOffset = 8;
+constexpr std::uint16_t kMoveTransportIdOffset = 24;
 
 }  // namespace
 
 PortIdentity PortIdentity::of(const Nexus& nexus) {
   return {nexus.initiator_port_name, nexus.initiator_name, nexus.target_name,
           nexus.target_portal_group_tag};
+}
+
+PortIdentity PortIdentity::at(std::uint16_t other_portal_group_tag) const {
+  PortIdentity other = *this;
+  other.target_portal_group_tag = other_portal_group_tag;
+  return other;
 }
 
 bool PortIdentity::is(const Nexus& nexus) const {
@@ -58,8 +66,24 @@ const Reservations::Registration* Reservations::find(const Nexus& nexus) const {
     if (it.port.is(nexus)) return &it;
   return nullptr;
 }
-Reservations::Registration* Reservations::find(const Nexus& nexus) {
-  return const_cast<Registration*>(std::as_const(*this).find(nexus));
+const Reservations::Registration* Reservations::find(const PortIdentity& port) const {
+  const auto it = std::ranges::find(registrations_, port, &Registration::port);
+  return it == registrations_.end() ? nullptr : &*it;
+}
+Reservations::Registration* Reservations::find(const PortIdentity& port) {
+  return const_cast<Registration*>(std::as_const(*this).find(port));
+}
+
+bool Reservations::has_key(const PortIdentity& port, std::uint64_t key) const {
+  const Registration* registration = find(port);
+  return registration != nullptr && registration->key == key;
+}
+
+/// False when there is no room.
+bool Reservations::add(const PortIdentity& port, std::uint64_t key) {
+  if (registrations_.size() >= kMaxRegistrations) return false;
+  registrations_.push_back({port, key});
+  return true;
 }
 
 bool Reservations::holds(const Registration& registration) const {
@@ -99,48 +123,87 @@ void Reservations::nexus_lost(const Nexus& nexus) {
   if (legacy_holder_ == nexus.id) legacy_holder_ = 0;
 }
 
-void Reservations::notify_others(Outcome& outcome, const Nexus& nexus,
+void Reservations::notify_others(Outcome& outcome, const PortIdentity& port,
                                  UnitAttention condition) const {
   for (const Registration& it : registrations_)
-    if (!it.port.is(nexus)) outcome.notices.push_back({it.port, condition});
+    if (it.port != port) outcome.notices.push_back({it.port, condition});
 }
 
-Reservations::Outcome Reservations::register_key(const Nexus& nexus, std::uint64_t key,
+Reservations::Outcome Reservations::register_key(const PortIdentity& port, std::uint64_t key,
                                                  std::uint64_t new_key, bool ignore_existing) {
-  Registration* mine = find(nexus);
+  Registration* mine = find(port);
   if (!ignore_existing && key != (mine == nullptr ? 0 : mine->key)) return conflict();
   Outcome outcome;
   if (mine == nullptr) {
-    if (new_key == 0) return outcome;  // was not registered and shall not be: nothing happens
-    if (registrations_.size() >= kMaxRegistrations)
-      return failure(sense::kInsufficientRegistrations);
-    registrations_.push_back({PortIdentity::of(nexus), new_key});
+    // With a new key of zero it was not registered and shall not be: nothing happens.
+    if (new_key != 0 && !add(port, new_key)) return failure(sense::kInsufficientRegistrations);
   } else if (new_key != 0) {
     mine->key = new_key;
   } else {
-    unregister(outcome, nexus);
+    unregister(outcome, port);
   }
-  ++generation_;
   return outcome;
 }
 
-void Reservations::unregister(Outcome& outcome, const Nexus& nexus) {
-  const Registration* mine = find(nexus);
-  const bool held = holds(*mine);
-  std::erase_if(registrations_, [&](const Registration& it) { return it.port.is(nexus); });
-  if (!held || (all_registrants() && !registrations_.empty())) return;
-  release_reservation(outcome, nexus);
+Reservations::Outcome Reservations::register_keys(std::span<const PortIdentity> ports,
+                                                  std::uint64_t key, std::uint64_t new_key,
+                                                  bool ignore_existing) {
+  Outcome all;
+  const bool changes = new_key != 0 || std::ranges::any_of(ports, [&](const PortIdentity& port) {
+                         return registered(port);
+                       });
+  for (const PortIdentity& port : ports) {
+    Outcome one = register_key(port, key, new_key, ignore_existing);
+    if (one.status != Status::good) return one;
+    std::ranges::move(one.notices, std::back_inserter(all.notices));
+  }
+  if (changes) ++generation_;
+  return all;
 }
 
-void Reservations::release_reservation(Outcome& outcome, const Nexus& nexus) {
+Reservations::Outcome Reservations::register_others(std::span<const PortIdentity> ports,
+                                                    std::uint64_t new_key) {
+  for (const PortIdentity& port : ports)
+    if (!registered(port) && !add(port, new_key)) return failure(sense::kInsufficientRegistrations);
+  return {};
+}
+
+/// SPC-4 5.13.8: only the holder of a reservation that one I_T nexus holds alone can move it.
+Reservations::Outcome Reservations::move(const PortIdentity& from, const Move& move) {
+  if (!has_key(from, move.key)) return conflict();
+  if (type_ == Type::none) return failure(sense::kInvalidFieldInCdb);
+  if (all_registrants()) return conflict();
+  if (holder_ != from) return failure(sense::kInvalidFieldInCdb);
+  if (move.new_key == 0) return failure(sense::invalid_parameter(kServiceActionKeyOffset));
+  if (move.to == from) return failure(sense::invalid_parameter(kMoveTransportIdOffset));
+  if (move.unregister_source)
+    std::erase_if(registrations_, [&](const Registration& it) { return it.port == from; });
+  if (Registration* there = find(move.to))
+    there->key = move.new_key;
+  else if (!add(move.to, move.new_key))
+    return failure(sense::kInsufficientRegistrations);
+  holder_ = move.to;
+  ++generation_;
+  return {};
+}
+
+void Reservations::unregister(Outcome& outcome, const PortIdentity& port) {
+  const Registration* mine = find(port);
+  const bool held = holds(*mine);
+  std::erase_if(registrations_, [&](const Registration& it) { return it.port == port; });
+  if (!held || (all_registrants() && !registrations_.empty())) return;
+  release_reservation(outcome, port);
+}
+
+void Reservations::release_reservation(Outcome& outcome, const PortIdentity& port) {
   if (opens_to_registrants(type_))
-    notify_others(outcome, nexus, UnitAttention::reservations_released);
+    notify_others(outcome, port, UnitAttention::reservations_released);
   type_ = Type::none;
 }
 
-Reservations::Outcome Reservations::reserve(const Nexus& nexus, std::uint64_t key,
+Reservations::Outcome Reservations::reserve(const PortIdentity& port, std::uint64_t key,
                                             ReservationType type) {
-  const Registration* mine = find(nexus);
+  const Registration* mine = find(port);
   if (mine == nullptr || mine->key != key) return conflict();
   if (type_ == Type::none) {
     type_ = type;
@@ -150,22 +213,21 @@ Reservations::Outcome Reservations::reserve(const Nexus& nexus, std::uint64_t ke
   return holds(*mine) && type_ == type ? Outcome{} : conflict();
 }
 
-Reservations::Outcome Reservations::release(const Nexus& nexus, std::uint64_t key,
+Reservations::Outcome Reservations::release(const PortIdentity& port, std::uint64_t key,
                                             ReservationType type) {
-  const Registration* mine = find(nexus);
+  const Registration* mine = find(port);
   if (mine == nullptr || mine->key != key) return conflict();
   Outcome outcome;
   if (type_ == Type::none || !holds(*mine)) return outcome;
   if (type_ != type) return failure(sense::kInvalidRelease);
-  release_reservation(outcome, nexus);
+  release_reservation(outcome, port);
   return outcome;
 }
 
-Reservations::Outcome Reservations::clear(const Nexus& nexus, std::uint64_t key) {
-  const Registration* mine = find(nexus);
-  if (mine == nullptr || mine->key != key) return conflict();
+Reservations::Outcome Reservations::clear(const PortIdentity& port, std::uint64_t key) {
+  if (!has_key(port, key)) return conflict();
   Outcome outcome;
-  notify_others(outcome, nexus, UnitAttention::reservations_preempted);
+  notify_others(outcome, port, UnitAttention::reservations_preempted);
   registrations_.clear();
   type_ = Type::none;
   ++generation_;
@@ -173,10 +235,10 @@ Reservations::Outcome Reservations::clear(const Nexus& nexus, std::uint64_t key)
 }
 
 /// Removes the registrations with this key, or all when there is none, but never one's own.
-std::size_t Reservations::remove_victims(Outcome& outcome, const Nexus& nexus,
+std::size_t Reservations::remove_victims(Outcome& outcome, const PortIdentity& port,
                                          std::optional<std::uint64_t> key) {
   const auto is_victim = [&](const Registration& it) {
-    return !it.port.is(nexus) && (!key || it.key == *key);
+    return it.port != port && (!key || it.key == *key);
   };
   for (const Registration& it : registrations_) {
     if (!is_victim(it)) continue;
@@ -186,9 +248,9 @@ std::size_t Reservations::remove_victims(Outcome& outcome, const Nexus& nexus,
   return std::erase_if(registrations_, is_victim);
 }
 
-Reservations::Outcome Reservations::preempt(const Nexus& nexus, std::uint64_t key,
+Reservations::Outcome Reservations::preempt(const PortIdentity& port, std::uint64_t key,
                                             std::uint64_t victim_key, ReservationType type) {
-  const Registration* mine = find(nexus);
+  const Registration* mine = find(port);
   if (mine == nullptr || mine->key != key) return conflict();
   const bool takes_all = all_registrants() && victim_key == 0;
   if (victim_key == 0 && !takes_all)
@@ -198,16 +260,16 @@ Reservations::Outcome Reservations::preempt(const Nexus& nexus, std::uint64_t ke
   Outcome outcome;
   const bool own_key = mine->key == victim_key;
   const std::size_t removed = remove_victims(
-      outcome, nexus, takes_all ? std::nullopt : std::optional<std::uint64_t>(victim_key));
+      outcome, port, takes_all ? std::nullopt : std::optional<std::uint64_t>(victim_key));
   if (removed == 0 && !takes_reservation && !own_key) return conflict();
   if (takes_reservation) {
     if (type_ != type) {
       for (const Registration& it : registrations_)
-        if (!it.port.is(nexus))
+        if (it.port != port)
           outcome.notices.push_back({it.port, UnitAttention::reservations_released});
     }
     type_ = type;
-    holder_ = PortIdentity::of(nexus);
+    holder_ = port;
   }
   ++generation_;
   return outcome;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,8 @@ struct PortIdentity {
 
   static PortIdentity of(const Nexus& nexus);
   bool is(const Nexus& nexus) const;
+  /// The same initiator port at another target port of the same target.
+  PortIdentity at(std::uint16_t other_portal_group_tag) const;
   bool operator==(const PortIdentity&) const = default;
 };
 
@@ -72,19 +75,34 @@ class Reservations {
   void nexus_lost(const Nexus& nexus);
   void reset() { legacy_holder_ = 0; }
 
-  // -- PERSISTENT RESERVE OUT
-  Outcome register_key(const Nexus& nexus, std::uint64_t key, std::uint64_t new_key,
-                       bool ignore_existing);
-  Outcome reserve(const Nexus& nexus, std::uint64_t key, ReservationType type);
-  Outcome release(const Nexus& nexus, std::uint64_t key, ReservationType type);
-  Outcome clear(const Nexus& nexus, std::uint64_t key);
-  Outcome preempt(const Nexus& nexus, std::uint64_t key, std::uint64_t victim_key,
+  // -- PERSISTENT RESERVE OUT. One that does not end GOOD may have changed some of what it asked
+  //    for: the caller works on a copy and keeps it only then.
+  /// REGISTER through each of these I_T nexuses: the one it came by, then those that ALL_TG_PT
+  /// adds.
+  Outcome register_keys(std::span<const PortIdentity> ports, std::uint64_t key,
+                        std::uint64_t new_key, bool ignore_existing);
+  /// What SPEC_I_PT adds to a REGISTER that went well: those not registered yet get the key.
+  Outcome register_others(std::span<const PortIdentity> ports, std::uint64_t new_key);
+  Outcome reserve(const PortIdentity& port, std::uint64_t key, ReservationType type);
+  Outcome release(const PortIdentity& port, std::uint64_t key, ReservationType type);
+  Outcome clear(const PortIdentity& port, std::uint64_t key);
+  Outcome preempt(const PortIdentity& port, std::uint64_t key, std::uint64_t victim_key,
                   ReservationType type);
+  struct Move {
+    std::uint64_t key = 0;
+    std::uint64_t new_key = 0;
+    bool unregister_source = false;  ///< UNREG
+    PortIdentity to;
+  };
+  /// REGISTER AND MOVE.
+  Outcome move(const PortIdentity& from, const Move& move);
 
   // -- PERSISTENT RESERVE IN
   std::uint32_t generation() const { return generation_; }
   const std::vector<Registration>& registrations() const { return registrations_; }
   ReservationType type() const { return type_; }
+  bool registered(const PortIdentity& port) const { return find(port) != nullptr; }
+  bool has_key(const PortIdentity& port, std::uint64_t key) const;  ///< registered with this one
   bool holds(const Registration& registration) const;
   /// The holder's key; 0 for the all registrants types.
   std::uint64_t holder_key() const;
@@ -96,11 +114,15 @@ class Reservations {
  private:
   bool all_registrants() const;
   const Registration* find(const Nexus& nexus) const;
-  Registration* find(const Nexus& nexus);
-  void notify_others(Outcome& outcome, const Nexus& nexus, UnitAttention condition) const;
-  void unregister(Outcome& outcome, const Nexus& nexus);
-  void release_reservation(Outcome& outcome, const Nexus& nexus);
-  std::size_t remove_victims(Outcome& outcome, const Nexus& nexus,
+  const Registration* find(const PortIdentity& port) const;
+  Registration* find(const PortIdentity& port);
+  bool add(const PortIdentity& port, std::uint64_t key);
+  Outcome register_key(const PortIdentity& port, std::uint64_t key, std::uint64_t new_key,
+                       bool ignore_existing);
+  void notify_others(Outcome& outcome, const PortIdentity& port, UnitAttention condition) const;
+  void unregister(Outcome& outcome, const PortIdentity& port);
+  void release_reservation(Outcome& outcome, const PortIdentity& port);
+  std::size_t remove_victims(Outcome& outcome, const PortIdentity& port,
                              std::optional<std::uint64_t> key);
 
   std::uint64_t legacy_holder_ = 0;  ///< Nexus::id

@@ -2,44 +2,10 @@
 // for.
 #include "target/scsi/reservations.h"
 
-#include "target/scsi/tests/bench.h"
+#include "target/scsi/tests/reserve_commands.h"
 
 using namespace tsihd::scsi;
 using namespace tsihd::scsi::test;
-
-namespace {
-
-constexpr std::uint64_t kKeyA = 0xaaaa;
-constexpr std::uint64_t kKeyB = 0xbbbb;
-enum Type : std::uint8_t { WE = 1, EA = 3, WERO = 5, EARO = 6, WEAR = 7, EAAR = 8 };
-
-Sent& reserve_out(Initiator& who, std::uint8_t action, std::uint64_t key, std::uint64_t action_key,
-                  std::uint8_t type = 0, std::uint8_t flags = 0) {
-  Cdb cdb(10);
-  cdb[0] = 0x5f;
-  cdb[1] = action;
-  cdb[2] = type;
-  put32(&cdb[5], 24);
-  Bytes list(24);
-  put64(&list[0], key);
-  put64(&list[8], action_key);
-  list[20] = std::byte{flags};
-  return who.send(cdb, list);
-}
-Sent& enrol(Initiator& who, std::uint64_t key) { return reserve_out(who, 0, 0, key); }
-Sent& reserve(Initiator& who, std::uint64_t key, std::uint8_t type) {
-  return reserve_out(who, 1, key, 0, type);
-}
-Sent& release(Initiator& who, std::uint64_t key, std::uint8_t type) {
-  return reserve_out(who, 2, key, 0, type);
-}
-Bytes reserve_in(Initiator& who, std::uint8_t action) {
-  return who.send({0x5e, action, 0, 0, 0, 0, 0, 4, 0, 0}).data();
-}
-Sent& write(Initiator& who) { return who.send(cdb10(0x2a, 0, 1), Bytes(512)); }
-Sent& read(Initiator& who) { return who.send(cdb10(0x28, 0, 1)); }
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(reservation, Bench)
 
@@ -178,7 +144,8 @@ BOOST_AUTO_TEST_CASE(registrations_are_bounded) {
   Nexus nexus;
   for (std::size_t i = 0; i <= Reservations::kMaxRegistrations; ++i) {
     nexus.initiator_port_name = std::to_string(i);
-    const auto outcome = reservations.register_key(nexus, 0, kKeyA, false);
+    const auto port = PortIdentity::of(nexus);
+    const auto outcome = reservations.register_keys(std::span(&port, 1), 0, kKeyA, false);
     BOOST_TEST(outcome.sense.has_value() == (i == Reservations::kMaxRegistrations));
   }
 }
