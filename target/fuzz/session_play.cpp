@@ -55,7 +55,7 @@ session::Inventory one_target(Script& script, session::test::SimDisk*& disk) {
   group->offered.max_outstanding_r2t = 4;
   group->offered.data_pdu_in_order = false;
   group->offered.data_sequence_in_order = false;
-  group->offered.max_connections = kLines;
+  group->offered.max_connections = 3;
   group->offered.error_recovery_level = 2;
   group->portals.push_back({"192.0.2.100", 3260});
   group->luns.entries[0] = {std::make_shared<scsi::LogicalUnit>(

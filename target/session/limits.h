@@ -11,7 +11,8 @@ struct Limits {
   /// Connections that have not finished their login. One more is closed as it is accepted;
   /// login_timeout_s of the portal group (login_timeout_s below before one is known) frees places.
   std::uint32_t max_logins_in_progress = 256;
-  /// Sessions of every kind; beyond it a login is refused with 0302h (out of resources).
+  /// Sessions of every kind; beyond it one that has lost its connections gives way, else a login is
+  /// refused with 0302h (out of resources).
   std::uint32_t max_sessions = 512;
   /// Time for a whole login while the portal group, and with it its own timeout, is unknown.
   std::uint32_t login_timeout_s = 15;

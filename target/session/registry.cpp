@@ -26,6 +26,7 @@ std::optional<SessionDirectory::CommandNumbers> Registry::numbers(std::uint16_t 
 
 Session* Registry::create(const LoginIdentity& identity, const NegotiatedParameters& parameters,
                           std::uint32_t first_cmd_sn) {
+  if (sessions_.size() >= service_.limits().max_sessions) end_a_lost_session();
   if (sessions_.size() >= service_.limits().max_sessions) {
     ++service_.counters().limit_sessions;
     return nullptr;
@@ -33,6 +34,17 @@ Session* Registry::create(const LoginIdentity& identity, const NegotiatedParamet
   sessions_.push_back(std::make_unique<Session>(service_, ++last_id_, free_tsih(), identity,
                                                 parameters, first_cmd_sn));
   return sessions_.back().get();
+}
+
+/// A session that merely waits for its initiator to come back gives its place to one that is here;
+/// the oldest first.
+void Registry::end_a_lost_session() {
+  for (const auto& session : sessions_)
+    if (session->state() == Session::State::active && !session->lead()) {
+      session->end("no connection serves it and its place is needed");
+      break;
+    }
+  ended_ = bury();  // it is news all the same
 }
 
 Session* Registry::find_port(const LoginIdentity& identity) const {

@@ -25,7 +25,8 @@ class Registry final : public SessionDirectory {
 
   std::optional<CommandNumbers> numbers(std::uint16_t tsih) const override;
 
-  /// A new session with a TSIH of its own; null when Limits::max_sessions are there.
+  /// A new session with a TSIH of its own; null when Limits::max_sessions are there and each is
+  /// served by a connection.
   Session* create(const LoginIdentity& identity, const NegotiatedParameters& parameters,
                   std::uint32_t first_cmd_sn);
   /// The session of this initiator port at its portal group that is not at its end, or null. Of
@@ -43,6 +44,7 @@ class Registry final : public SessionDirectory {
   bool bury();
 
  private:
+  void end_a_lost_session();
   std::uint16_t free_tsih();
 
   Service& service_;

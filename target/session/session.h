@@ -69,7 +69,9 @@ class Session final : public scsi::CommandOwner {
   /// Commands of this connection, present or past, are still with the device server.
   bool holds_commands_of(std::uint32_t link) const;
   bool recovers() const { return parameters_.error_recovery_level > 0; }
-  bool recovers_connections() const { return parameters_.error_recovery_level == 2; }
+  bool recovers_connections() const {
+    return parameters_.error_recovery_level == 2 && !is_discovery();
+  }
   /// A Logout names a connection that was lost; its link, or nothing when there is none of this
   /// CID.
   std::optional<std::uint32_t> log_out_suspended(std::uint16_t cid, bool for_recovery);

@@ -193,6 +193,26 @@ BOOST_AUTO_TEST_CASE(text_negotiations_stay) {
   BOOST_TEST(session.reassign(open.initiator_task_tag) == kRejected);
 }
 
+// Red when sessions that nobody serves keep others out, as somebody could make them by the hundred.
+BOOST_AUTO_TEST_CASE(lost_sessions_give_way) {
+  Limits limits;
+  limits.max_sessions = 2;
+  World world(limits);
+  world.group().offered.error_recovery_level = 2;
+  const std::string level = std::string("ErrorRecoveryLevel=2") + '\0';
+  for (std::uint8_t i = 0; i < 5; ++i) {
+    Peer gone(world, "192.0.2.9", 50000);
+    gone.login({.isid = {0x00, 0x02, 0x3d, 9, 9, i}, .keys = level});
+    gone.vanish();
+  }
+  Peer here(world), too(world, "192.0.2.2"), more(world, "192.0.2.3");
+  here.login({.isid = {0x00, 0x02, 0x3d, 0, 0, 1}, .keys = level});
+  too.login({.isid = {0x00, 0x02, 0x3d, 0, 0, 2}, .keys = level});
+  more.ask_login({.isid = {0x00, 0x02, 0x3d, 0, 0, 3}, .keys = level});
+  BOOST_TEST(more.status() == 0x0302);
+  BOOST_TEST(world.service->sessions().size() == 2u);
+}
+
 // Red when ErrorRecoveryLevel 1 claims to reassign.
 BOOST_AUTO_TEST_CASE(not_below_level_two) {
   Surviving session(1);
