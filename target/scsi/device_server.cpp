@@ -139,9 +139,12 @@ bool DeviceServer::check(Task& task) {
   if (reports && task.nexus->attentions.any())
     return task.fail(*task.nexus->attentions.take()), false;
   if (operation == nullptr || !offers(*this, *operation)) {
-    const bool known = !operations_of(command.cdb[0]).empty() && operation == nullptr;
+    const bool known = std::ranges::any_of(operations_of(command.cdb[0]),
+                                           [&](const auto& it) { return offers(*this, it); });
     return task.fail(known ? sense::invalid_cdb_field(1) : sense::kInvalidOpcode), false;
   }
+  if (!sanitizer_.idle())
+    if (const auto why = sanitizer_.refuses(*operation)) return task.fail(*why), false;
   if (command.attribute == TaskAttribute::aca) return task.fail(sense::kInvalidMessage), false;
   if (asks_for_aca(command, *operation))
     return task.fail(sense::invalid_cdb_field(cdb_bytes_of(operation->opcode) - 1)), false;
@@ -207,6 +210,7 @@ Task* DeviceServer::take_task() {
 
 void DeviceServer::release(Task& task) {
   task.forget();
+  sanitizer_.forget(task);
   tasks_.leave(task);
   if (!quiet_waits_.empty())
     std::erase_if(quiet_waits_, [&](const QuietWait& it) { return it.task == &task; });
@@ -298,6 +302,7 @@ void DeviceServer::reset() {
 // -- capacity
 
 Result<bool> DeviceServer::refresh_capacity() {
+  sanitizer_.tick();
   const std::uint64_t before_bytes = geometry().size_bytes;
   auto changed = backstore_->refresh_size();
   if (changed && *changed) capacity_changed(before_bytes);

@@ -13,6 +13,7 @@
 #include "target/scsi/logical_unit.h"
 #include "target/scsi/mode_pages.h"
 #include "target/scsi/reservations.h"
+#include "target/scsi/sanitizer.h"
 #include "target/scsi/task.h"
 #include "target/scsi/task_set.h"
 #include "target/scsi/unit_attention.h"
@@ -67,6 +68,7 @@ class DeviceServer {
   ModeState& mode() { return mode_; }
   Reservations& reservations() { return reservations_; }
   TaskSet& tasks() { return tasks_; }
+  Sanitizer& sanitizer() { return sanitizer_; }
   bool descriptor_sense() const { return mode_.descriptor_sense; }
   bool write_cache_enabled() const { return mode_.write_cache; }
   bool removal_prevented() const;
@@ -118,6 +120,7 @@ class DeviceServer {
   std::vector<std::unique_ptr<Task>> all_tasks_;
   Task* free_tasks_ = nullptr;
   std::vector<QuietWait> quiet_waits_;
+  Sanitizer sanitizer_{*this};
   std::uint64_t disk_errors_ = 0;
 };
 

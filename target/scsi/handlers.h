@@ -30,6 +30,10 @@ void or_write(Task& task);
 // provisioning.cpp
 void unmap(Task& task);
 void write_same(Task& task);
+// sanitize.cpp
+void sanitize_overwrite(Task& task);
+void sanitize_block_erase(Task& task);
+void sanitize_exit_failure_mode(Task& task);
 // lba_status.cpp
 void get_lba_status(Task& task);
 // medium.cpp

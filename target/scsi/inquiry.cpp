@@ -157,6 +157,8 @@ void block_limits(const Task& task, Bytes& page) {
 void block_device_characteristics(const Task& task, Bytes& page) {
   page.resize(64);
   put16(&page[4], task.server->geometry().rotational ? 0u : 1u);  // 1: does not rotate
+  // WABEREQ: blocks read as zeroes after SANITIZE BLOCK ERASE
+  if (task.server->geometry().can_discard) page[7] = std::byte{0x40};
 }
 
 void logical_block_provisioning(const Task& task, Bytes& page) {

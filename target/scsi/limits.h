@@ -22,6 +22,9 @@ inline constexpr std::uint32_t kMaxModeParameterBytes = 1024;
 inline constexpr std::uint32_t kMaxAtomicBlocks = 0xffff;
 /// Parameter lists of PERSISTENT RESERVE OUT: TransportIDs of some 60 initiator ports at the least.
 inline constexpr std::uint32_t kMaxReserveOutBytes = 16384;
+/// SANITIZE between two ticks: chunks, those of an overwrite of kChunkBytes.
+inline constexpr std::uint32_t kSanitizeChunksPerTick = 128;
+inline constexpr std::uint64_t kSanitizeEraseBytes = 16ull << 20;
 /// Chunk of commands that look at more than they carry (VERIFY, WRITE SAME).
 inline constexpr std::uint32_t kChunkBytes = 1u << 20;
 

@@ -62,7 +62,8 @@ class LogicalUnit {
   void note_commands_cleared(Nexus& nexus);
 
   /// Looks whether the backing grew or shrank; if so every nexus gets CAPACITY DATA HAS CHANGED
-  /// (2A/09). True when it changed. Called about once a second and by `tsihctl resize`.
+  /// (2A/09). True when it changed. Called about once a second, by `tsihctl resize`, and by
+  /// READ CAPACITY. A SANITIZE goes on from here as well.
   Result<bool> refresh_capacity();
   Result<void> resize(std::uint64_t size_bytes);
 

@@ -12,10 +12,12 @@ namespace tsihd::scsi {
 
 void test_unit_ready(Task& task) { task.good(); }
 
-/// Autosense leaves nothing behind to fetch but a unit attention, which is thereby reported.
+/// Autosense leaves nothing behind to fetch but a unit attention, which is thereby reported, and
+/// how far a SANITIZE operation has come.
 void request_sense(Task& task) {
   constexpr std::uint8_t kDescriptorFormat = 0x01;
-  const Sense what = task.nexus->attentions.take().value_or(sense::kNone);
+  const Sense state = task.server->sanitizer().state().value_or(sense::kNone);
+  const Sense what = task.nexus->attentions.take().value_or(state);
   std::array<std::byte, 96> data{};
   const std::uint8_t length = write_sense(data, what, (task.cdb()[1] & kDescriptorFormat) != 0);
   task.reply(std::span(data).first(length), task.cdb()[4]);

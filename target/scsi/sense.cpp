@@ -7,10 +7,13 @@ namespace {
 
 constexpr std::size_t kFixedBytes = 18;
 
-/// The three SENSE KEY SPECIFIC bytes for ILLEGAL REQUEST: SKSV, C/D, and the field pointer.
-void put_field_pointer(std::byte* at, const Sense& sense) {
-  at[0] = std::byte(0x80 | (sense.field_in_cdb ? 0x40 : 0));
-  put16(at + 1, *sense.field);
+/// The three SENSE KEY SPECIFIC bytes: SKSV and either C/D and the field pointer, for ILLEGAL
+/// REQUEST, or the progress indication, for NOT READY. False when there is nothing to say.
+bool put_specific(std::byte* at, const Sense& sense) {
+  if (!sense.field && !sense.progress) return false;
+  at[0] = std::byte(0x80 | (sense.field && sense.field_in_cdb ? 0x40 : 0));
+  put16(at + 1, sense.field ? *sense.field : *sense.progress);
+  return true;
 }
 
 std::uint8_t write_fixed(std::array<std::byte, 96>& to, const Sense& sense) {
@@ -22,7 +25,7 @@ std::uint8_t write_fixed(std::array<std::byte, 96>& to, const Sense& sense) {
   }
   to[7] = std::byte{kFixedBytes - 8};
   put16(&to[12], sense.code);
-  if (sense.field) put_field_pointer(&to[15], sense);
+  put_specific(&to[15], sense);
   return kFixedBytes;
 }
 
@@ -37,10 +40,9 @@ std::uint8_t write_descriptors(std::array<std::byte, 96>& to, const Sense& sense
     put64(&to[end + 4], *sense.information);
     end += 12;
   }
-  if (sense.field) {
+  if (put_specific(&to[end + 4], sense)) {
     to[end] = std::byte{0x02};
     to[end + 1] = std::byte{0x06};
-    put_field_pointer(&to[end + 4], sense);
     end += 8;
   }
   to[7] = static_cast<std::byte>(end - 8);

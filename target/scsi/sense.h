@@ -10,6 +10,7 @@ namespace tsihd::scsi {
 
 enum class SenseKey : std::uint8_t {
   no_sense = 0x0,
+  not_ready = 0x2,
   medium_error = 0x3,
   illegal_request = 0x5,
   unit_attention = 0x6,
@@ -27,10 +28,14 @@ struct Sense {
   /// FIELD POINTER: the offset of the byte at fault, in the CDB or in the parameter list.
   std::optional<std::uint16_t> field = std::nullopt;
   bool field_in_cdb = true;
+  /// PROGRESS INDICATION, in 65536ths; never together with `field`.
+  std::optional<std::uint16_t> progress = std::nullopt;
 };
 
 namespace sense {
 inline constexpr Sense kNone{};
+inline constexpr Sense kSanitizeInProgress{SenseKey::not_ready, 0x041b};
+inline constexpr Sense kSanitizeFailed{SenseKey::medium_error, 0x3103};
 inline constexpr Sense kWriteError{SenseKey::medium_error, 0x0c00};
 inline constexpr Sense kUnrecoveredReadError{SenseKey::medium_error, 0x1100};
 inline constexpr Sense kMiscompare{SenseKey::miscompare, 0x1d00};

@@ -1,5 +1,7 @@
 #include "target/scsi/task_set.h"
 
+#include "target/scsi/device_server.h"
+
 namespace tsihd::scsi {
 
 void TaskSet::enter(Task& task) {
@@ -38,7 +40,10 @@ void TaskSet::request_turn(Task& task) {
   ++blocked_;
 }
 
+/// A SANITIZE that began while the task collected its data or waited ends it.
 void TaskSet::run(Task& task) {
+  if (const Sanitizer& sanitizer = task.server->sanitizer(); !sanitizer.idle())
+    if (const auto why = sanitizer.refuses(*task.operation)) return task.fail(*why);
   task.running = true;
   ++running_;
   if (task.exclusive) exclusive_running_ = true;
