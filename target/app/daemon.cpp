@@ -123,7 +123,11 @@ int serve(const config::Plan& plan, const Options& options) {
   MadeFiles made(plan);
   auto pool = backstore::IoPool::create();
   if (!pool) return refuse(pool.error().message);
-  auto built = config::build_inventory(plan, **pool, log);
+  config::Plan kept = plan;
+  std::error_code ignored;
+  if (std::filesystem::is_directory(options.reservations_folder, ignored))
+    kept.reservations_folder = options.reservations_folder;
+  auto built = config::build_inventory(kept, **pool, log);
   if (!built) return refuse(built.error().message);
 
   session::Service service(std::move(built->inventory), session::Limits{}, log, fill_random);
@@ -138,6 +142,11 @@ int serve(const config::Plan& plan, const Options& options) {
     log.info("control socket={}", socket);
   }
   made.keep();
+  if (kept.reservations_folder.empty())
+    log.info(
+        "reservations are not kept over a power loss (APTPL): no folder {}; make it, or name "
+        "one with --state",
+        options.reservations_folder);
   Hangup hangup(server.io(), service);
   print_ready(service.inventory());
   server.run();

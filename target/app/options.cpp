@@ -21,6 +21,7 @@ const std::map<std::string, Severity> kLevels{{"debug", Severity::debug},
 struct Raw {
   config::ServeOptions serve;
   std::string config_file, control, level = "info";
+  std::string state = "/var/lib/tsihd/pr";
   bool check = false, list_attributes = false, make_secret = false;
 };
 
@@ -63,6 +64,10 @@ void declare(CLI::App& app, Raw& raw) {
                  "control socket (default: " + control::default_socket_path() +
                      ", or with the process id when that is taken)")
       ->type_name("PATH");
+  app.add_option("--state", raw.state,
+                 "folder that keeps persistent reservations over a power loss (default: " +
+                     raw.state + "); none when it is missing")
+      ->type_name("DIR");
   app.add_flag("--check", raw.check, "say whether the configuration is good, serve nothing");
   app.add_flag("--list-attributes", raw.list_attributes,
                "what is honoured of LIO's attributes, what has no effect, and why");
@@ -111,6 +116,7 @@ std::variant<Options, int> read_command_line(int argc, char** argv) {
   if (!options.config_file && !options.serve)
     return usage_error("give --config FILE or --serve DISK");
   if (app.count("--control") > 0) options.control_socket = raw.control;
+  options.reservations_folder = raw.state;
   options.check_only = raw.check;
   options.log_level = kLevels.at(raw.level);
   return options;

@@ -13,6 +13,7 @@ namespace tsihd::app {
 struct Options {
   std::optional<std::string> config_file;     ///< --config FILE
   std::optional<config::ServeOptions> serve;  ///< --serve DISK; exactly one of the two
+  std::string reservations_folder;            ///< --state DIR
   std::optional<std::string> control_socket;  ///< --control PATH; empty: none
   bool check_only = false;
   Severity log_level = Severity::info;

@@ -81,6 +81,18 @@ Result<std::shared_ptr<LogicalUnit>> open_unit(const StoragePlan& storage, backs
   return std::make_shared<LogicalUnit>(std::move(identity), std::move(*opened), log);
 }
 
+Result<void> keep_reservations(const std::string& folder, LogicalUnit& unit,
+                               backstore::IoPool& pool) {
+  const std::string name = "aptpl_" + unit.identity().serial;
+  auto state = backstore::open_state_file(pool, folder, name);
+  if (!state) return std::unexpected(state.error());
+  if (auto kept = unit.keep_reservations(std::move(*state)); !kept)
+    return fail(
+        fmt::format("{}/{}: {}; move the file away to start without the registrations in it",
+                    folder, name, kept.error().message));
+  return {};
+}
+
 session::NodeAcl build_acl(const AclPlan& plan, const PortalGroupPlan& group,
                            const scsi::LunMap& luns) {
   session::NodeAcl acl = plan.acl;
@@ -122,6 +134,9 @@ Result<Built> build_inventory(const Plan& plan, backstore::IoPool& pool, const L
   for (const StoragePlan& storage : plan.storage) {
     auto unit = open_unit(storage, pool, log);
     if (!unit) return std::unexpected(unit.error());
+    if (!plan.reservations_folder.empty())
+      if (auto kept = keep_reservations(plan.reservations_folder, **unit, pool); !kept)
+        return std::unexpected(kept.error());
     built.disks.push_back({storage.plugin, storage.name, storage.device, *unit});
     units.push_back(std::move(*unit));
   }

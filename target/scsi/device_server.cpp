@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "target/scsi/operations.h"
+#include "target/scsi/reservation_image.h"
 
 namespace tsihd::scsi {
 namespace {
@@ -24,7 +25,8 @@ DeviceServer::DeviceServer(LogicalUnit& unit, Identity identity,
       identity_(std::move(identity)),
       backstore_(std::move(backstore)),
       log_(std::move(log)),
-      mode_(ModeState::defaults(backstore_->geometry().write_cache)) {}
+      mode_(ModeState::defaults(backstore_->geometry().write_cache)),
+      reservation_changes_(*this, log_) {}
 
 DeviceServer::~DeviceServer() {
   assert(tasks_.size() == 0 && "detach every nexus and wait for its commands first");
@@ -69,6 +71,18 @@ std::vector<NexusState*> DeviceServer::nexuses_of(const PortIdentity& port) {
   for (const auto& state : nexuses_)
     if (port.is(*state->nexus)) found.push_back(state.get());
   return found;
+}
+
+Result<void> DeviceServer::keep_reservations(backstore::OpenedState state) {
+  if (!state.content.empty()) {
+    auto kept = decode_reservations(state.content, identity_.serial);
+    if (!kept) return std::unexpected(kept.error());
+    reservations_ = std::move(*kept);
+    log_.info("scsi.reservations_restored disk={} registrations={} type={}", identity_.name,
+              reservations_.registrations().size(), static_cast<unsigned>(reservations_.type()));
+  }
+  reservation_changes_.keep_in(std::move(state.store), std::move(state.content));
+  return {};
 }
 
 void DeviceServer::add_target_port(const TargetPort& port) {
@@ -212,6 +226,7 @@ void DeviceServer::release(Task& task) {
   task.forget();
   sanitizer_.forget(task);
   tasks_.leave(task);
+  reservation_changes_.forget(task);
   if (!quiet_waits_.empty())
     std::erase_if(quiet_waits_, [&](const QuietWait& it) { return it.task == &task; });
   task.command->task = nullptr;

@@ -12,6 +12,7 @@
 #include "target/base/log.h"
 #include "target/scsi/logical_unit.h"
 #include "target/scsi/mode_pages.h"
+#include "target/scsi/reservation_changes.h"
 #include "target/scsi/reservations.h"
 #include "target/scsi/sanitizer.h"
 #include "target/scsi/task.h"
@@ -49,6 +50,7 @@ class DeviceServer {
   void start(Command& command, const LunMap& luns, bool write_protected);
   void data_out_ready(Command& command);
   void add_target_port(const TargetPort& port);
+  Result<void> keep_reservations(backstore::OpenedState state);
   void attach(Nexus& nexus);
   void detach(Nexus& nexus);
   void abort(Command& command);
@@ -67,6 +69,7 @@ class DeviceServer {
   std::uint64_t block_count() const { return geometry().size_bytes / block_bytes(); }
   ModeState& mode() { return mode_; }
   Reservations& reservations() { return reservations_; }
+  ReservationChanges& reservation_changes() { return reservation_changes_; }
   TaskSet& tasks() { return tasks_; }
   Sanitizer& sanitizer() { return sanitizer_; }
   bool descriptor_sense() const { return mode_.descriptor_sense; }
@@ -117,6 +120,7 @@ class DeviceServer {
   TaskSet tasks_;
   ModeState mode_;
   Reservations reservations_;
+  ReservationChanges reservation_changes_;
   std::vector<std::unique_ptr<Task>> all_tasks_;
   Task* free_tasks_ = nullptr;
   std::vector<QuietWait> quiet_waits_;

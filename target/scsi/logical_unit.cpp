@@ -19,6 +19,9 @@ backstore::Backstore& LogicalUnit::backstore() { return server_->backstore(); }
 void LogicalUnit::add_target_port(const std::string& target_name, std::uint16_t tag) {
   server_->add_target_port({target_name, tag});
 }
+Result<void> LogicalUnit::keep_reservations(backstore::OpenedState state) {
+  return server_->keep_reservations(std::move(state));
+}
 void LogicalUnit::attach(Nexus& nexus) { server_->attach(nexus); }
 void LogicalUnit::detach(Nexus& nexus) { server_->detach(nexus); }
 void LogicalUnit::abort(Command& command) { server_->abort(command); }

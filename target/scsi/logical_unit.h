@@ -7,6 +7,7 @@
 #include <string>
 
 #include "target/backstore/backstore.h"
+#include "target/backstore/state_store.h"
 #include "target/base/log.h"
 #include "target/base/result.h"
 #include "target/scsi/command.h"
@@ -46,6 +47,10 @@ class LogicalUnit {
   /// A target port through which initiators reach the unit: what ALL_TG_PT and REGISTER AND MOVE
   /// go by. Its relative target port identifier is the portal group's tag.
   void add_target_port(const std::string& target_name, std::uint16_t target_portal_group_tag);
+
+  /// Offers APTPL: registrations that ask for it survive in `state`, and those in it are in force
+  /// again. Before the unit serves. Fails, with the reason, when it does not hold this unit's.
+  Result<void> keep_reservations(backstore::OpenedState state);
 
   /// A nexus appears: POWER ON, RESET OR BUS DEVICE RESET OCCURRED (29/00) is kept for it.
   void attach(Nexus& nexus);

@@ -61,6 +61,19 @@ bool Reservations::all_registrants() const {
          type_ == Type::exclusive_access_all_registrants;
 }
 
+Reservations::Reservations(Kept kept)
+    : registrations_(std::move(kept.registrations)), type_(kept.type), persists_(true) {
+  if (type_ != Type::none) holder_ = registrations_.at(kept.holder).port;
+}
+
+Reservations::Kept Reservations::kept() const {
+  Kept kept{registrations_, type_};
+  if (type_ == Type::none || all_registrants()) return kept;
+  const auto holder = std::ranges::find(registrations_, holder_, &Registration::port);
+  kept.holder = static_cast<std::size_t>(holder - registrations_.begin());
+  return kept;
+}
+
 const Reservations::Registration* Reservations::find(const Nexus& nexus) const {
   for (const Registration& it : registrations_)
     if (it.port.is(nexus)) return &it;

@@ -1,6 +1,6 @@
 // Reservations of one logical unit: SPC-2's RESERVE/RELEASE and SPC-4's persistent reservations.
 // Pure state: a service action goes in, a status and the unit attentions that others must get come
-// out. Not kept through a restart of the process (APTPL is refused).
+// out. What of it survives a restart (APTPL) is reservation_changes.h's and reservation_image.h's.
 #pragma once
 
 #include <cstdint>
@@ -62,6 +62,20 @@ class Reservations {
     std::vector<Notice> notices = {};
     std::vector<PortIdentity> preempted = {};  ///< whose commands PREEMPT AND ABORT aborts
   };
+
+  /// What APTPL keeps through a power loss.
+  struct Kept {
+    std::vector<Registration> registrations;
+    ReservationType type = ReservationType::none;
+    std::size_t holder = 0;  ///< index; 0 when nobody holds it, or all registrants do
+  };
+  Reservations() = default;
+  /// As they were before the power loss, and kept through the next one too.
+  explicit Reservations(Kept kept);
+  Kept kept() const;
+  /// APTPL of the last registration that went well.
+  bool persists() const { return persists_; }
+  void set_persists(bool persists) { persists_ = persists; }
 
   /// True when nothing is reserved: the hot path asks no further.
   bool idle() const { return legacy_holder_ == 0 && type_ == ReservationType::none; }
@@ -129,6 +143,7 @@ class Reservations {
   std::vector<Registration> registrations_;
   std::uint32_t generation_ = 0;
   ReservationType type_ = ReservationType::none;
+  bool persists_ = false;
   PortIdentity holder_;  ///< meaningless for the all registrants types
 };
 

@@ -16,10 +16,19 @@ constexpr std::uint8_t kExtent = 0x01;
 
 }  // namespace
 
-void reserve_unit(Task& task) {
-  if ((task.cdb()[1] & (kThirdParty | kExtent)) != 0) return task.fail(sense::invalid_cdb_field(1));
+namespace {
+
+void reserve_now(Task& task) {
   const bool granted = task.server->reservations().reserve_legacy(*task.command->nexus);
   task.finish(granted ? Status::good : Status::reservation_conflict);
+}
+
+}  // namespace
+
+void reserve_unit(Task& task) {
+  if ((task.cdb()[1] & (kThirdParty | kExtent)) != 0) return task.fail(sense::invalid_cdb_field(1));
+  // A registration that is being stored would be one beside which there is no RESERVE.
+  task.server->reservation_changes().take_turn(task, reserve_now);
 }
 
 void release_unit(Task& task) {
@@ -72,12 +81,14 @@ void read_full_status(const Reservations& reservations, Bytes& data) {
   }
 }
 
-/// SIP_C and ATP_C, all six types; no CRH, no RLR_C, no PTPL_C.
-std::array<std::byte, 8> capabilities() {
+/// SIP_C and ATP_C, all six types; PTPL_C where there is a store; no CRH, no RLR_C.
+std::array<std::byte, 8> capabilities(DeviceServer& server) {
   std::array<std::byte, 8> data{};
   put16(data.data(), data.size());
   data[2] = std::byte{0x0c};  // SIP_C, ATP_C
   data[3] = std::byte{0x80};  // TMV: the type mask is valid
+  if (server.reservation_changes().can_keep()) data[2] |= std::byte{0x01};  // PTPL_C
+  if (server.reservations().persists()) data[3] |= std::byte{0x01};         // PTPL_A
   data[4] = std::byte{0xea};  // all registrants, registrants only, plain
   data[5] = std::byte{0x01};  // exclusive access, all registrants
   return data;
@@ -89,7 +100,8 @@ void persistent_reserve_in(Task& task) {
   const std::uint16_t allocation_length = get16(task.cdb() + 7);
   const std::uint8_t action = task.cdb()[1] & 0x1f;
   const Reservations& reservations = task.server->reservations();
-  if (action == kReportCapabilities) return task.reply(capabilities(), allocation_length);
+  if (action == kReportCapabilities)
+    return task.reply(capabilities(*task.server), allocation_length);
   Bytes data(8);
   put32(&data[0], reservations.generation());
   if (action == kReadKeys) read_keys(reservations, data);

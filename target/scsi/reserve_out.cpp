@@ -143,21 +143,48 @@ Outcome carry_out(Task& task, Reservations& reservations, const List& list) {
   }
 }
 
+// -- APTPL
+
+bool sets_persistence(const Task& task) {
+  const std::uint8_t action = action_of(task);
+  return action == kRegister || action == kRegisterAndIgnore || action == kRegisterAndMove;
+}
+std::size_t flags_offset(const Task& task) {
+  return action_of(task) == kRegisterAndMove ? kMoveFlagsOffset : kFlagsOffset;
+}
+bool persistence_asked(const Task& task, const List& list) {
+  return (list.bytes[flags_offset(task)] & kPersistThroughPowerLoss) != std::byte{0};
+}
+
 /// What the flags rule out, whatever is registered.
 std::optional<Sense> check_flags(const Task& task, const List& list) {
   const std::uint8_t action = action_of(task);
-  if (action == kRegisterAndMove) {
-    if ((list.bytes[kMoveFlagsOffset] & kPersistThroughPowerLoss) != std::byte{0})
-      return sense::invalid_parameter(kMoveFlagsOffset);
-    return std::nullopt;
-  }
+  const bool can_keep = task.server->reservation_changes().can_keep();
+  if (!can_keep && sets_persistence(task) && persistence_asked(task, list))
+    return sense::invalid_parameter(static_cast<std::uint16_t>(flags_offset(task)));
+  if (action == kRegisterAndMove) return std::nullopt;
   const bool specified = list.flag(kSpecifyInitiatorPorts);
   if (specified && action != kRegister) return sense::invalid_parameter(kFlagsOffset);
   if (!specified && list.bytes.size() != kParameterBytes) return sense::kParameterListLength;
-  const bool registers = action == kRegister || action == kRegisterAndIgnore;
-  if (registers && list.flag(kPersistThroughPowerLoss))
-    return sense::invalid_parameter(kFlagsOffset);
   return std::nullopt;
+}
+
+void changed(Task& task) {
+  if (action_of(task) != kPreemptAndAbort) return task.good();
+  task.server->abort_and_wait(task, task.server->reservation_changes().take_preempted());
+}
+
+/// Its turn has come: nobody else changes the reservations now.
+void change_reservations(Task& task) {
+  const List list{task.data_out()};
+  // RESERVE(6/10) may have come while the parameters did.
+  if (task.server->reservations().legacy_held()) return task.finish(Status::reservation_conflict);
+  Reservations next = task.server->reservations();
+  Outcome outcome = carry_out(task, next, list);
+  if (outcome.sense) return task.fail(*outcome.sense);
+  if (outcome.status != Status::good) return task.finish(outcome.status);
+  if (sets_persistence(task)) next.set_persists(persistence_asked(task, list));
+  task.server->reservation_changes().commit(task, std::move(next), std::move(outcome), changed);
 }
 
 void reserve_out_now(Task& task) {
@@ -165,18 +192,7 @@ void reserve_out_now(Task& task) {
   if (list.bytes.size() != task.command->wanted_data_out_bytes)
     return task.fail(sense::kParameterListLength);
   if (const auto wrong = check_flags(task, list)) return task.fail(*wrong);
-  // RESERVE(6/10) may have come while the parameters did.
-  if (task.server->reservations().legacy_held()) return task.finish(Status::reservation_conflict);
-  Reservations next = task.server->reservations();
-  Outcome outcome = carry_out(task, next, list);
-  if (outcome.sense) return task.fail(*outcome.sense);
-  if (outcome.status != Status::good) return task.finish(outcome.status);
-  task.server->reservations() = std::move(next);
-  for (const auto& notice : outcome.notices)
-    for (NexusState* state : task.server->nexuses_of(notice.port))
-      state->attentions.establish(notice.condition);
-  if (action_of(task) != kPreemptAndAbort) return task.good();
-  task.server->abort_and_wait(task, std::move(outcome.preempted));
+  task.server->reservation_changes().take_turn(task, change_reservations);
 }
 
 }  // namespace

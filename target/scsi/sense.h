@@ -12,6 +12,7 @@ enum class SenseKey : std::uint8_t {
   no_sense = 0x0,
   not_ready = 0x2,
   medium_error = 0x3,
+  hardware_error = 0x4,
   illegal_request = 0x5,
   unit_attention = 0x6,
   data_protect = 0x7,
@@ -39,6 +40,7 @@ inline constexpr Sense kSanitizeFailed{SenseKey::medium_error, 0x3103};
 inline constexpr Sense kWriteError{SenseKey::medium_error, 0x0c00};
 inline constexpr Sense kUnrecoveredReadError{SenseKey::medium_error, 0x1100};
 inline constexpr Sense kMiscompare{SenseKey::miscompare, 0x1d00};
+inline constexpr Sense kInternalTargetFailure{SenseKey::hardware_error, 0x4400};
 inline constexpr Sense kParameterListLength{SenseKey::illegal_request, 0x1a00};
 inline constexpr Sense kInvalidOpcode{SenseKey::illegal_request, 0x2000};
 inline constexpr Sense kLbaOutOfRange{SenseKey::illegal_request, 0x2100};
