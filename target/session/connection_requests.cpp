@@ -51,7 +51,7 @@ void Connection::acknowledge(std::uint32_t exp_stat_sn) {
     return;
   acknowledged_stat_sn_ = exp_stat_sn;
   if (!history_.empty()) history_.acknowledge(exp_stat_sn, [this](Task& task) { let_go(task); });
-  service_.status_acknowledged();
+  service_.wake_task_management();
 }
 
 /// Why this request is not for this session at all, before any number is looked at.

@@ -160,10 +160,10 @@ class Service {
   }
   /// Task management functions that wait for commands of other sessions, too.
   void add_management_waiting(int change) { managements_waiting_ += change; }
-  void device_let_go() {
+  /// A command is back from a disk, or a status is acknowledged: what one of them may wait for.
+  void wake_task_management() {
     if (managements_waiting_ > 0) advance_task_management();
   }
-  void status_acknowledged() { device_let_go(); }
   const std::vector<Connection*>& connections() const { return connections_; }
 
  private:

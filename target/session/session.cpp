@@ -265,7 +265,7 @@ void Session::command_done(scsi::Command& command) {
   task.collecting = false;
   --at_device_;
   settle(task);
-  service_.device_let_go();
+  service_.wake_task_management();
   look_for_the_end();
 }
 
@@ -277,7 +277,7 @@ void Session::command_aborted(scsi::Command& command) {
   ++service_.counters().tasks_aborted;
   if (!task.condemned) task.silent = true;
   settle(task);
-  service_.device_let_go();
+  service_.wake_task_management();
   look_for_the_end();
 }
 

@@ -140,8 +140,6 @@ class Session final : public scsi::CommandOwner {
   /// Closes what is open, aborts what runs. Idempotent. The session is `ended`, and whoever waits
   /// for that is told through the registry, when the last command is back; that may be at once.
   void end(std::string_view why);
-  /// No command of it is at a device server: none of its writes can land any more.
-  bool drained() const { return at_device_ == 0; }
 
  private:
   bool has_memory_for(std::uint64_t more_bytes) const;
