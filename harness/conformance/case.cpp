@@ -52,9 +52,7 @@ Initiator Conversation::log_in_at_level(unsigned level, const wire::TextKeys& ke
   if (level == 2) all.add("DefaultTime2Wait", "0");
   all.append(keys);
   Initiator initiator = log_in(all);
-  const auto agreed = initiator.negotiated().value("ErrorRecoveryLevel").value_or("0");
-  offered(wire::parse_number(agreed).value_or(0) >= level,
-          fmt::format("ErrorRecoveryLevel={}", level));
+  agreed_at_least(initiator, "ErrorRecoveryLevel", level);
   return initiator;
 }
 
@@ -62,10 +60,27 @@ Initiator Conversation::log_in_for(unsigned connections, const wire::TextKeys& k
   wire::TextKeys all{{"MaxConnections", std::to_string(connections)}};
   all.append(keys);
   Initiator initiator = log_in(all);
-  const auto agreed = initiator.negotiated().value("MaxConnections").value_or("1");
-  offered(wire::parse_number(agreed).value_or(1) >= connections,
-          fmt::format("MaxConnections={}", connections));
+  agreed_at_least(initiator, "MaxConnections", connections);
   return initiator;
+}
+
+std::pair<Initiator, Initiator> Conversation::log_in_twice_at_level(
+    unsigned level, const wire::TextKeys& keys, const wire::TextKeys& keys_of_second) {
+  wire::TextKeys all{{"MaxConnections", "2"}};
+  all.append(keys);
+  Initiator first = log_in_at_level(level, all);
+  agreed_at_least(first, "MaxConnections", 2);
+  first.ready();
+  Initiator second = join(first, 2, keys_of_second);
+  return {std::move(first), std::move(second)};
+}
+
+// No answer leaves the key at its default, which is the least that there is of both keys here.
+void Conversation::agreed_at_least(const Initiator& initiator, const std::string& key,
+                                   std::uint64_t least) {
+  const auto agreed = wire::parse_number(initiator.negotiated().value(key).value_or(""));
+  const std::uint64_t default_value = key == "MaxConnections" ? 1 : 0;
+  offered(agreed.value_or(default_value) >= least, fmt::format("{}={}", key, least));
 }
 
 Initiator Conversation::beside(const Initiator& first, std::uint16_t cid) {

@@ -18,6 +18,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "harness/conformance/initiator.h"
@@ -111,6 +112,9 @@ class Conversation {
   Initiator log_in_at_level(unsigned level, const wire::TextKeys& keys = {});
   /// The same for a session of this many connections, of which it is the first.
   Initiator log_in_for(unsigned connections, const wire::TextKeys& keys = {});
+  /// Two connections of one session at this level, CIDs 1 and 2, whose logical unit takes commands.
+  std::pair<Initiator, Initiator> log_in_twice_at_level(unsigned level, const wire::TextKeys& keys,
+                                                        const wire::TextKeys& keys_of_second = {});
   /// A further connection of this one's session: a TCP connection, before its login.
   Initiator beside(const Initiator& first, std::uint16_t cid);
   /// The same in full feature phase. `keys` are of the connection, such as digests.
@@ -147,6 +151,9 @@ class Conversation {
   CaseContext& context() { return context_; }
 
  private:
+  /// The number agreed on for this key is at least so much, else the case does not apply.
+  void agreed_at_least(const Initiator& initiator, const std::string& key, std::uint64_t least);
+
   CaseContext& context_;
 };
 

@@ -12,15 +12,9 @@ constexpr std::uint8_t kTaskDoesNotExist = 1;
 constexpr std::uint8_t kTaskStillAllegiant = 3;
 constexpr std::uint8_t kFunctionRejected = 255;
 
-const TextKeys kTwoConnections{{"MaxConnections", "2"},
-                               {"InitialR2T", "Yes"},
-                               {"ImmediateData", "No"},
-                               {"MaxRecvDataSegmentLength", "512"}};
+const TextKeys kSolicitedOnly{
+    {"InitialR2T", "Yes"}, {"ImmediateData", "No"}, {"MaxRecvDataSegmentLength", "512"}};
 const TextKeys kSmallSegments{{"MaxRecvDataSegmentLength", "512"}};
-
-void needs_two_connections(const Initiator& initiator) {
-  if (agreed_number(initiator, "MaxConnections", 1) < 2) throw Unsupported{"MaxConnections=2"};
-}
 
 Pdu task_reassign(Initiator& initiator, const Pdu& task, std::uint32_t exp_data_sn = 0) {
   return initiator.task_management_request(kTaskReassign, task.u32(field::initiator_task_tag))
@@ -72,10 +66,7 @@ TSIH_CASE(a_write_after_a_logout,
                  "R3720-6.2.2-02", "R3720-6.2.2-05") *
               writes_lun() * unh("ERT 2.1")) {
   needs_disk(64);
-  auto first = log_in_at_level(2, kTwoConnections);
-  needs_two_connections(first);
-  first.ready();
-  auto second = join(first, 2, kSmallSegments);
+  auto [first, second] = log_in_twice_at_level(2, kSolicitedOnly, kSmallSegments);
   const PendingWrite write = start_write(second, write_blocks(0, 1));
   respite(log_out_for_recovery(second, second));
   expect_reassigned(first, write.command, context());
@@ -93,10 +84,7 @@ TSIH_CASE(a_write_without_a_logout,
           "A write whose connection stands is still allegiant to it, and goes on there",
           judges("R3720-6.2.2-08") * writes_lun() * unh("ERT 2.2")) {
   needs_disk(64);
-  auto first = log_in_at_level(2, kTwoConnections);
-  needs_two_connections(first);
-  first.ready();
-  auto second = join(first, 2, kSmallSegments);
+  auto [first, second] = log_in_twice_at_level(2, kSolicitedOnly, kSmallSegments);
   const PendingWrite write = start_write(second, write_blocks(0, 1));
   const Pdu response = expect_function_response(first, write.command);
   verify_equal("response", kTaskStillAllegiant, response[field::response]);
@@ -110,10 +98,7 @@ TSIH_CASE(a_read_after_a_logout,
           judges("R3720-6.1.5-02", "R3720-10.5.6-01", "R3720-6.2.2-05") *
               unh("ERT 2.3", "FFP 11.2.1")) {
   needs_disk(64);
-  auto first = log_in_at_level(2, kTwoConnections);
-  needs_two_connections(first);
-  first.ready();
-  auto second = join(first, 2, kSmallSegments);
+  auto [first, second] = log_in_twice_at_level(2, kSolicitedOnly, kSmallSegments);
   const auto read = read_unacknowledged(second, read_blocks(0, 8));
   respite(log_out_for_recovery(second, second));
   expect_reassigned(first, read.command, context());
@@ -127,10 +112,7 @@ TSIH_CASE(a_read_after_a_logout,
 TSIH_CASE(a_read_without_a_logout, "A read whose connection stands is still allegiant to it",
           judges("R3720-6.2.2-08") * unh("FFP 11.2.2")) {
   needs_disk(64);
-  auto first = log_in_at_level(2, kTwoConnections);
-  needs_two_connections(first);
-  first.ready();
-  auto second = join(first, 2, kSmallSegments);
+  auto [first, second] = log_in_twice_at_level(2, kSolicitedOnly, kSmallSegments);
   const auto read = read_unacknowledged(second, read_blocks(0, 8));
   const Pdu response = expect_function_response(first, read.command);
   verify_equal("response", kTaskStillAllegiant, response[field::response]);
@@ -140,11 +122,8 @@ TSIH_CASE(after_a_drop_alone,
           "A task whose connection was dropped, but not logged out, is still allegiant to it",
           judges("R3720-6.2.2-08") * writes_lun() * unh("FFP 11.2.3")) {
   needs_disk(64);
-  auto first = log_in_at_level(2, kTwoConnections);
-  needs_two_connections(first);
+  auto [first, second] = log_in_twice_at_level(2, kSolicitedOnly, kSmallSegments);
   offered(agreed_number(first, "DefaultTime2Retain", 20) > 0, "DefaultTime2Retain above 0");
-  first.ready();
-  auto second = join(first, 2, kSmallSegments);
   const PendingWrite write = start_write(second, write_blocks(0, 1));
   second.drop();
   const Pdu response = expect_function_response(first, write.command);
@@ -155,11 +134,8 @@ TSIH_CASE(after_a_drop_and_a_logout,
           "A task goes on when its dropped connection was logged out over another one",
           judges("R3720-6.1.5-02", "R3720-6.2.2-05") * writes_lun() * unh("FFP 11.2.3")) {
   needs_disk(64);
-  auto first = log_in_at_level(2, kTwoConnections);
-  needs_two_connections(first);
+  auto [first, second] = log_in_twice_at_level(2, kSolicitedOnly, kSmallSegments);
   offered(agreed_number(first, "DefaultTime2Retain", 20) > 0, "DefaultTime2Retain above 0");
-  first.ready();
-  auto second = join(first, 2, kSmallSegments);
   const PendingWrite write = start_write(second, write_blocks(0, 1));
   second.drop();
   respite(log_out_for_recovery(first, second));
@@ -188,10 +164,7 @@ TSIH_CASE(from_the_acknowledged_number,
           "A read goes on from ExpDataSN: what comes before it has arrived",
           judges("R3720-10.5.6-01", "R3720-6.2.2-03")) {
   needs_disk(64);
-  auto first = log_in_at_level(2, kTwoConnections);
-  needs_two_connections(first);
-  first.ready();
-  auto second = join(first, 2, kSmallSegments);
+  auto [first, second] = log_in_twice_at_level(2, kSolicitedOnly, kSmallSegments);
   const auto read = read_unacknowledged(second, read_blocks(0, 8));
   constexpr std::uint32_t kArrived = 3;
   const std::size_t from = read.data_in[kArrived].u32(field::buffer_offset);
@@ -219,10 +192,7 @@ TSIH_CASE(from_the_acknowledged_number,
 TSIH_CASE(number_out_of_bounds, "An ExpDataSN beyond what was sent is ignored",
           judges("R3720-10.5.6-04")) {
   needs_disk(64);
-  auto first = log_in_at_level(2, kTwoConnections);
-  needs_two_connections(first);
-  first.ready();
-  auto second = join(first, 2, kSmallSegments);
+  auto [first, second] = log_in_twice_at_level(2, kSolicitedOnly, kSmallSegments);
   const auto read = read_unacknowledged(second, read_blocks(0, 8));
   given("a logout", [&] { respite(log_out_for_recovery(second, second)); });
   expect_reassigned(first, read.command, context(), 0x10000);
@@ -233,10 +203,7 @@ TSIH_CASE(number_out_of_bounds, "An ExpDataSN beyond what was sent is ignored",
 
 TSIH_CASE(a_status_alone, "A finished task whose status was not acknowledged has it sent again",
           judges("R3720-6.2.2-05")) {
-  auto first = log_in_at_level(2, kTwoConnections);
-  needs_two_connections(first);
-  first.ready();
-  auto second = join(first, 2);
+  auto [first, second] = log_in_twice_at_level(2, kSolicitedOnly);
   const Pdu command = second.scsi_command({.cdb = Bytes(6, 0)});
   given("a status that got lost, and a reassignment", [&] {
     second.send(command);
@@ -251,10 +218,7 @@ TSIH_CASE(a_status_alone, "A finished task whose status was not acknowledged has
 TSIH_CASE(without_its_snack_tag, "A reassigned read has lost its SNACK Tag",
           judges("R3720-6.2.2-10")) {
   needs_disk(64);
-  auto first = log_in_at_level(2, kTwoConnections);
-  needs_two_connections(first);
-  first.ready();
-  auto second = join(first, 2, kSmallSegments);
+  auto [first, second] = log_in_twice_at_level(2, kSolicitedOnly, kSmallSegments);
   const auto read = read_unacknowledged(second, read_blocks(0, 2));
   given("an R-Data SNACK, and a reassignment", [&] {
     second.send(
@@ -272,10 +236,7 @@ TSIH_CASE(without_its_snack_tag, "A reassigned read has lost its SNACK Tag",
 TSIH_CASE(of_an_immediate_command, "An immediate command does not outlive its connection",
           judges("R3720-6.12-05") * writes_lun()) {
   needs_disk(64);
-  auto first = log_in_at_level(2, kTwoConnections);
-  needs_two_connections(first);
-  first.ready();
-  auto second = join(first, 2, kSmallSegments);
+  auto [first, second] = log_in_twice_at_level(2, kSolicitedOnly, kSmallSegments);
   const Pdu write = second.scsi_command(write_blocks(0, 1)).set(field::immediate, 1);
   given("an immediate write with an R2T, and the loss of its connection", [&] {
     second.send(write);
@@ -306,13 +267,10 @@ TSIH_CASE(when_nothing_is_retained,
           "With Time2Retain 0 the tasks end with their connection, and that is told",
           judges("R3720-6.5-01", "R3720-10.14.5-01", "R3720-10.5.1-01") * writes_lun()) {
   needs_disk(64);
-  TextKeys keys = kTwoConnections;
+  TextKeys keys = kSolicitedOnly;
   keys.add("DefaultTime2Retain", "0");
-  auto first = log_in_at_level(2, keys);
-  needs_two_connections(first);
+  auto [first, second] = log_in_twice_at_level(2, keys, kSmallSegments);
   offered(agreed_number(first, "DefaultTime2Retain", 20) == 0, "DefaultTime2Retain=0");
-  first.ready();
-  auto second = join(first, 2, kSmallSegments);
   const PendingWrite write = start_write(second, write_blocks(0, 1));
   Pdu logout;
   given("a logout for recovery", [&] {
@@ -338,10 +296,7 @@ TSIH_CASE(an_abort_after_a_logout,
           "A task of a connection that was logged out is aborted over another one",
           judges("R3720-10.5.1-01", "R3720-10.5.1-04") * writes_lun()) {
   needs_disk(64);
-  auto first = log_in_at_level(2, kTwoConnections);
-  needs_two_connections(first);
-  first.ready();
-  auto second = join(first, 2, kSmallSegments);
+  auto [first, second] = log_in_twice_at_level(2, kSolicitedOnly, kSmallSegments);
   const PendingWrite write = start_write(second, write_blocks(0, 1));
   given("a logout", [&] { respite(log_out_for_recovery(second, second)); });
   first.send(first.task_management_request(1, write.command.u32(field::initiator_task_tag))
