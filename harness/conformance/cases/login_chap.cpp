@@ -18,10 +18,15 @@ struct Challenge {
   TextKeys keys;
 };
 
+// The first step.
+Answer choose_chap(Initiator& initiator) {
+  return initiator.expect_login_answer(
+      initiator.login_request(kSecurity, std::nullopt, {{"AuthMethod", "CHAP"}}));
+}
+
 // Up to the target's challenge; what goes wrong on the way is the target's fault by 11.1.4.
 Challenge challenge_from(Initiator& initiator, CaseContext& context) {
-  Answer answer = initiator.expect_login_answer(
-      initiator.login_request(kSecurity, std::nullopt, {{"AuthMethod", "CHAP"}}));
+  Answer answer = choose_chap(initiator);
   if (answer.keys.value("AuthMethod") != "CHAP") throw Unsupported{"CHAP"};
   answer = initiator.expect_login_answer(
       initiator.login_request(kSecurity, std::nullopt, {{"CHAP_A", "5"}}));
@@ -81,10 +86,7 @@ TSIH_CASE(chap_unknown_algorithm,
           judges("R3720-11.1.4-02")) {
   offers_chap(settings());
   auto initiator = connect();
-  given("the choice of CHAP", [&] {
-    initiator.expect_login_answer(
-        initiator.login_request(kSecurity, std::nullopt, {{"AuthMethod", "CHAP"}}));
-  });
+  given("the choice of CHAP", [&] { choose_chap(initiator); });
   initiator.send(initiator.login_request(kSecurity, std::nullopt, {{"CHAP_A", "250"}}));
   const Pdu response = initiator.expect(Opcode::login_response);
   verify(response[field::status] == 0x0201, "status 0x0201", describe(response));
@@ -195,10 +197,7 @@ TSIH_CASE(chap_algorithm_from_a_list, "Of several algorithms the one that is kno
           judges("R3720-5.2.1-03", "R3720-11.1.4-02")) {
   offers_chap(settings());
   auto initiator = connect();
-  given("the choice of CHAP", [&] {
-    initiator.expect_login_answer(
-        initiator.login_request(kSecurity, std::nullopt, {{"AuthMethod", "CHAP"}}));
-  });
+  given("the choice of CHAP", [&] { choose_chap(initiator); });
   const Answer answer = initiator.expect_login_answer(
       initiator.login_request(kSecurity, std::nullopt, {{"CHAP_A", "250,5"}}));
   verify(answer.keys.value("CHAP_A") == "5", "CHAP_A=5",
@@ -212,10 +211,7 @@ TSIH_CASE(chap_algorithm_is_no_number, "An algorithm that is no number opens no 
           judges("R3720-11.1.4-02")) {
   offers_chap(settings());
   auto initiator = connect();
-  given("the choice of CHAP", [&] {
-    initiator.expect_login_answer(
-        initiator.login_request(kSecurity, std::nullopt, {{"AuthMethod", "CHAP"}}));
-  });
+  given("the choice of CHAP", [&] { choose_chap(initiator); });
   initiator.send(initiator.login_request(kSecurity, std::nullopt, {{"CHAP_A", "md5"}}));
   const Pdu response = initiator.expect(Opcode::login_response);
   verify(is_login_reject(response), "status 0x0200, 0x0201 or 0x0207", describe(response));
@@ -225,10 +221,7 @@ TSIH_CASE(chap_response_before_the_challenge, "CHAP_N and CHAP_R have no place b
           judges("R3720-8.2-03")) {
   offers_chap(settings());
   auto initiator = connect();
-  given("the choice of CHAP", [&] {
-    initiator.expect_login_answer(
-        initiator.login_request(kSecurity, std::nullopt, {{"AuthMethod", "CHAP"}}));
-  });
+  given("the choice of CHAP", [&] { choose_chap(initiator); });
   const Answer answer = answer_with(
       initiator, {{"CHAP_N", settings().user}, {"CHAP_R", encode_binary(Bytes(16, 0x5a))}});
   verify(is_login_reject(answer.pdu), "status 0x0200 or 0x0207", describe(answer.pdu));
