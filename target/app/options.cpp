@@ -7,6 +7,7 @@
 #include "target/app/random.h"
 #include "target/config/saveconfig.h"
 #include "target/control/protocol.h"
+#include "target/scsi/command_page.h"
 
 namespace tsihd::app {
 namespace {
@@ -22,7 +23,7 @@ struct Raw {
   config::ServeOptions serve;
   std::string config_file, control, level = "info";
   std::string state = "/var/lib/tsihd/pr";
-  bool check = false, list_attributes = false, make_secret = false;
+  bool check = false, list_attributes = false, list_commands = false, make_secret = false;
 };
 
 void declare(CLI::App& app, Raw& raw) {
@@ -71,6 +72,8 @@ void declare(CLI::App& app, Raw& raw) {
   app.add_flag("--check", raw.check, "say whether the configuration is good, serve nothing");
   app.add_flag("--list-attributes", raw.list_attributes,
                "what is honoured of LIO's attributes, what has no effect, and why");
+  app.add_flag("--list-commands", raw.list_commands,
+               "the SCSI commands and task management functions, as docs/scsi-commands.md");
   app.add_flag("--make-secret", raw.make_secret, "print a new CHAP secret of 128 random bits");
   app.add_option("--log-level", raw.level, "debug, info, warning or error (default: info)")
       ->check(CLI::IsMember(kLevels))
@@ -104,6 +107,10 @@ std::variant<Options, int> read_command_line(int argc, char** argv) {
   }
   if (raw.list_attributes) {
     fmt::print("{}", config::describe_attributes());
+    return 0;
+  }
+  if (raw.list_commands) {
+    fmt::print("{}", scsi::command_page());
     return 0;
   }
   if (raw.make_secret) {

@@ -1,5 +1,5 @@
-// Every command of the device server, declared once: dispatch, reservation checks and REPORT
-// SUPPORTED OPERATION CODES all read this table.
+// Every command of the device server, declared once: dispatch, reservation checks, REPORT SUPPORTED
+// OPERATION CODES and docs/scsi-commands.md (command_page.h) all read this table.
 #pragma once
 
 #include <array>
@@ -24,9 +24,12 @@ enum class Access : std::uint8_t {
 
 inline constexpr std::int32_t kNoServiceAction = -1;
 
-inline constexpr std::uint8_t kNeedsNothing = 0;
-inline constexpr std::uint8_t kNeedsDiscard = 1;
-inline constexpr std::uint8_t kNeedsAtomicWrite = 2;
+/// What a unit must be able to do to offer a command.
+enum class Needs : std::uint8_t {
+  nothing,
+  discard,       ///< backstore::Geometry::can_discard
+  atomic_write,  ///< backstore::Geometry::max_atomic_write_bytes
+};
 
 struct Operation {
   std::uint8_t opcode;
@@ -34,7 +37,7 @@ struct Operation {
   std::string_view name;
   Access access;
   bool reports_unit_attention;  ///< false: INQUIRY, REPORT LUNS, REQUEST SENSE, see SPC
-  std::uint8_t needs;           ///< bits of kNeeds…: present only where the backstore can do it
+  Needs needs;                  ///< present only where the unit can do it
   void (*run)(Task&);
   /// CDB usage map, byte 1 on: which bits the command looks at. The length of the CDB follows from
   /// the opcode's group.

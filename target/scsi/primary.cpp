@@ -7,6 +7,7 @@
 #include "target/scsi/handlers.h"
 #include "target/scsi/lun.h"
 #include "target/scsi/operations.h"
+#include "target/scsi/task_functions.h"
 
 namespace tsihd::scsi {
 
@@ -102,19 +103,21 @@ void report_supported_operation_codes(Task& task) {
   const bool has_actions = !known.empty() && known.front().service_action != kNoServiceAction;
   if (options == 0)
     return task.reply(all_operations(*task.server, with_timeouts), allocation_length);
-  // 1: an opcode without service actions; 2: one with; 3: either.
+  // SPC-4 6.35.1, 1: an opcode without service actions; 2: one with; 3: either, where one without
+  // counts as supported under service action zero only.
   if (options > 3 || (options == 1 && has_actions) ||
       (options == 2 && !known.empty() && !has_actions))
     return task.fail(sense::invalid_cdb_field(options > 3 ? 2 : 3));
   const std::int32_t wanted = has_actions ? service_action : kNoServiceAction;
-  const Operation* operation = offered(*task.server, opcode, wanted);
+  const bool stray_action = options == 3 && !has_actions && service_action != 0;
+  const Operation* operation = stray_action ? nullptr : offered(*task.server, opcode, wanted);
   task.reply(one_operation(operation, with_timeouts), allocation_length);
 }
 
 void report_supported_task_management(Task& task) {
   constexpr std::uint8_t kExtended = 0x80;
-  // ABORT TASK, ABORT TASK SET, CLEAR TASK SET, LOGICAL UNIT RESET, target reset.
-  std::array<std::byte, 16> data{std::byte{0xda}};
+  std::array<std::byte, 16> data{};
+  for (const TaskFunctionRow& it : kTaskFunctions) data[0] |= std::byte{it.support_bit};
   const bool extended = (task.cdb()[2] & kExtended) != 0;
   if (extended) data[3] = std::byte{0x0c};
   task.reply(std::span(data).first(extended ? 16 : 4), get32(task.cdb() + 6));

@@ -98,3 +98,10 @@ def test_tsihctl_says_what_kind_of_failure_it_was(arguments, status, tmp_path):
     done = run("tsihctl", "--control", tmp_path / "none.sock", *arguments)
     assert done.returncode == status
     assert len(done.stderr.splitlines()) == 1 and done.stderr.startswith("tsihctl: ")
+
+
+def test_the_page_of_commands_is_what_the_program_prints():
+    """docs/scsi-commands.md is written from the table that dispatches the commands."""
+    page = (ROOT / "docs" / "scsi-commands.md").read_text()
+    assert run("tsihd", "--list-commands").stdout == page, \
+        "write it anew: build/bin/tsihd --list-commands > docs/scsi-commands.md"

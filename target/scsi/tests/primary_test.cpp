@@ -142,6 +142,11 @@ BOOST_AUTO_TEST_CASE(report_supported_operation_codes_checks_its_options) {
   BOOST_TEST(a->send(report_codes(1, 0x9e)).failed(0x5, 0x2400));
   BOOST_TEST(a->send(report_codes(2, 0x28)).failed(0x5, 0x2400));
   BOOST_TEST(a->send(report_codes(7)).failed(0x5, 0x2400));
+  // 3 takes either kind; without service actions only zero is one.
+  BOOST_TEST((a->send(report_codes(3, 0x28)).data().at(1) == std::byte{3}));
+  BOOST_TEST((a->send(report_codes(3, 0x28, 1)).data().at(1) == std::byte{1}));
+  BOOST_TEST((a->send(report_codes(3, 0x9e, 0x10)).data().at(1) == std::byte{3}));
+  BOOST_TEST((a->send(report_codes(3, 0x9e, 0x1f)).data().at(1) == std::byte{1}));
   const Bytes timed = a->send(report_codes(0x81, 0x28)).data();
   BOOST_TEST(timed.size() == 4u + 10u + 12u);
 }
