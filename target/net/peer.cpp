@@ -109,12 +109,12 @@ void Peer::flush() {
     }
     if (put > 0) connection_->sent(static_cast<std::size_t>(put));
     if (put < 0 || static_cast<std::size_t>(put) < wanted) {
-      await_room();
+      connection_->wants_reset() ? reset() : await_room();
       return;
     }
   }
   if (connection_->wants_close())
-    linger();
+    connection_->wants_reset() ? reset() : linger();
   else
     await_input();  // back-pressure may be over
 }
@@ -132,6 +132,13 @@ void Peer::linger() {
     if (!error) self->close("");
   });
   drop_input();
+}
+
+/// Without this the kernel goes on sending, for minutes, what the initiator has not taken.
+void Peer::reset() {
+  boost::system::error_code ignored;
+  socket_.set_option(boost::asio::socket_base::linger(true, 0), ignored);
+  close("");
 }
 
 void Peer::drop_input() {

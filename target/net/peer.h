@@ -49,6 +49,7 @@ class Peer final : public std::enable_shared_from_this<Peer> {
   /// False when the connection is at its end.
   bool read_once(bool& drained);
   void linger();
+  void reset();
   void drop_input();
 
   Pump& pump_;

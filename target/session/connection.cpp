@@ -97,12 +97,16 @@ void Connection::on_pdu(const wire::Pdu& pdu) {
   }
 }
 
+void Connection::log_drop(std::string_view why) const {
+  service_.log().warning("connection drop peer={} initiator={} reason=\"{}\"", endpoints_.remote(),
+                         session_ ? session_->identity().initiator_name : "-", why);
+}
+
 /// The connection fails: at ErrorRecoveryLevel 2 its commands may be taken up by another, else they
 /// end with it.
 void Connection::drop(std::string_view why) {
   if (state_ == State::closed || state_ == State::closing) return;
-  service_.log().warning("connection drop peer={} initiator={} reason=\"{}\"", endpoints_.remote(),
-                         session_ ? session_->identity().initiator_name : "-", why);
+  log_drop(why);
   if (session_ && session_->recovers_connections()) {
     retired(why, Departure::failed);
     return;
@@ -110,6 +114,12 @@ void Connection::drop(std::string_view why) {
   state_ = in_login() ? state_ : State::closing;
   leave_session(Departure::failed, why);
   close_output(why);
+}
+
+/// The same for an initiator that takes nothing, or does not answer.
+void Connection::drop_deaf(std::string_view why) {
+  log_drop(why);
+  reset(why, Departure::failed);
 }
 
 /// A format error takes all connections of the session with it (6.6).
@@ -148,7 +158,8 @@ void Connection::close_output(std::string_view why) {
   ready_to_send();
 }
 
-void Connection::session_ended() {
+void Connection::session_ended(Closing closing) {
+  reset_ = closing == Closing::abrupt;
   if (logout_wait_ == LogoutWait::session)
     return;  // its response is due when all commands are back
   close_after_output("the session has ended");
@@ -158,6 +169,11 @@ void Connection::retired(std::string_view why, Departure how) {
   leave_session(how, why);
   disconnected(why);
   service_.mark_ready(*this);
+}
+
+void Connection::reset(std::string_view why, Departure how) {
+  reset_ = true;
+  retired(why, how);
 }
 
 void Connection::leave_session(Departure how, std::string_view why) {
@@ -241,18 +257,17 @@ void Connection::tick() {
   const Instant now = service_.now();
   if (state_ == State::closed || now < next_deadline()) return;
   if (state_ == State::closing) {
-    disconnected(close_reason_);  // the peer takes nothing more: what is left is dropped
-    service_.mark_ready(*this);
+    reset(close_reason_, Departure::closed);  // the peer takes nothing more
   } else if (in_login() && now >= login_deadline_) {
     ++service_.counters().logins_timed_out;
     drop("the login took too long");
   } else if (output_since_ != Instant::max() &&
              now >= output_since_ + seconds(service_.limits().output_stall_s)) {
     ++service_.counters().output_stalls;
-    drop("the initiator takes none of what is sent to it");
+    drop_deaf("the initiator takes none of what is sent to it");
   } else if (now >= ping_deadline_) {
     ++service_.counters().keepalive_timeouts;
-    drop("no answer to a NOP-In");
+    drop_deaf("no answer to a NOP-In");
   } else if (now >= logout_deadline_) {
     announce_lost(cid_, parameters_.default_time2wait_s, 0);
     service_.log().warning("connection drop peer={} reason=\"no Logout after it was asked for\"",

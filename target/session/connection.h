@@ -34,6 +34,7 @@
 namespace tsihd::session {
 
 class Session;
+enum class Closing : std::uint8_t;
 enum class Departure : std::uint8_t;
 
 /// Response of a Logout Response (10.15.1).
@@ -70,6 +71,9 @@ class Connection {
   bool wants_close() const {
     return state_ == State::closed || (state_ == State::closing && !has_output());
   }
+  /// Close it with a reset once the socket was offered what there is to say: what an initiator has
+  /// not taken must not reach it later, as an answer from a session that another has displaced.
+  bool wants_reset() const { return reset_; }
   /// The socket is gone, or is about to be closed by the pump. Idempotent.
   void disconnected(std::string_view why);
   void tick();
@@ -130,9 +134,11 @@ class Connection {
   void ask_for_negotiation();                                         ///< Async Message 4
   void tell_scsi_event(std::uint16_t lun, const scsi::Sense& sense);  ///< Async Message 0
   /// The session is over: what is queued goes out, then the socket is closed.
-  void session_ended();
+  void session_ended(Closing closing);
   /// Another connection has taken its place, or has logged it out: it leaves without a word.
   void retired(std::string_view why, Departure how);
+  /// The initiator is silent, or the connection is replaced: the end at once, see wants_reset().
+  void reset(std::string_view why, Departure how);
   /// A command is back from the disks: a Logout that waited for it is answered.
   void command_came_back();
   /// Closes once what is queued has gone out, at the latest after a few seconds.
@@ -159,6 +165,8 @@ class Connection {
   void on_pdu(const wire::Pdu& pdu);
   void drop(std::string_view why);
   void drop_session(std::string_view why);
+  void drop_deaf(std::string_view why);
+  void log_drop(std::string_view why) const;
   void close_and_suspend(std::string_view why);
   void leave_session(Departure how, std::string_view why);
   void drop_responses(bool strand);
@@ -273,6 +281,7 @@ class Connection {
   NegotiatedParameters parameters_;  ///< the session's, and this connection's own
   std::uint16_t cid_ = 0;
   std::uint32_t link_ = 0;
+  bool reset_ = false;
   bool parted_ = false;  ///< its commands have ended or are suspended
 
   /// What the answer to a Logout waits for.

@@ -345,7 +345,7 @@ void Guard::evict(Admission& admission, Session& loser, bool by_force) {
   }
   if (!by_force && attributes.session_guard == GuardMode::off)
     ++service_.counters().session_reinstatements;
-  loser.end(by_force ? "fenced" : "implicit logout: its place is taken");
+  loser.end(by_force ? "fenced" : "implicit logout: its place is taken", Closing::abrupt);
 }
 
 Guard::Decision Guard::refuse(const Connection& newcomer, const Session* incumbent,

@@ -32,9 +32,11 @@
 // it gets its place back, and no fence is put up against its own name and address. Two copies
 // behind one address (NAT) look like that as well; then the living one keeps the place.
 //
-// The takeover: the loser's connection closes, its session ends, and the newcomer's last Login
+// The takeover: the loser's connection is reset, its session ends, and the newcomer's last Login
 // Response waits until every command of the loser is finished or aborted at its disk: no write of
-// it can land after the newcomer's first command. When a disk holds a command for longer than the
+// it can land after the newcomer's first command. The reset matters where the loser's cable is cut:
+// a socket closed in order would go on sending for minutes, and a status from before the takeover
+// would reach the loser after it. When a disk holds a command for longer than the
 // login may take, the newcomer's login times out; the place stays taken until the command is back.
 // The place is given in the same step that ends the wait, so two newcomers never share it: a second
 // one waits until the first is decided and is then judged against what it finds.

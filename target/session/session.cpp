@@ -376,12 +376,12 @@ void Session::unqueue(Task& task) {
   task.next_queued = nullptr;
 }
 
-void Session::end(std::string_view why) {
+void Session::end(std::string_view why, Closing closing) {
   if (state_ != State::active) return;
   state_ = State::ending;
   service_.log().info("session end initiator={} tsih={} peer={} target={} reason=\"{}\"",
                       identity_.initiator_name, tsih_, peer_, nexus_.target_name, why);
-  for (Connection* connection : std::vector(connections_)) connection->session_ended();
+  for (Connection* connection : std::vector(connections_)) connection->session_ended(closing);
   window_.drop_held();
   for (scsi::LogicalUnit* unit : units_of(luns_)) unit->detach(nexus_);
   abort_where([](const Task&) { return true; });

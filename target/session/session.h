@@ -28,6 +28,10 @@ enum class Departure : std::uint8_t {
   recovery,  ///< logged out "for recovery": its commands wait for TASK REASSIGN
 };
 
+/// How the sockets of a session that ends are closed. `abrupt`: what the network takes at once is
+/// said, the rest is dropped with a reset; for a session that another has displaced.
+enum class Closing : std::uint8_t { graceful, abrupt };
+
 /// Held by pointer from the registry, which keeps it until its last command is back from the disks.
 class Session final : public scsi::CommandOwner {
  public:
@@ -139,7 +143,7 @@ class Session final : public scsi::CommandOwner {
   // -- its end
   /// Closes what is open, aborts what runs. Idempotent. The session is `ended`, and whoever waits
   /// for that is told through the registry, when the last command is back; that may be at once.
-  void end(std::string_view why);
+  void end(std::string_view why, Closing closing = Closing::graceful);
 
  private:
   bool has_memory_for(std::uint64_t more_bytes) const;

@@ -228,8 +228,8 @@ void Session::reassign(const TaskManagement& request) {
 
 void Session::retire(Connection& connection) {
   ++service_.counters().connection_reinstatements;
-  connection.retired("its connection is reinstated",
-                     recovers_connections() ? Departure::recovery : Departure::closed);
+  connection.reset("its connection is reinstated",
+                   recovers_connections() ? Departure::recovery : Departure::closed);
 }
 
 void Session::release_hold() {

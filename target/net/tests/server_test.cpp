@@ -9,6 +9,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/test/unit_test.hpp>
+#include <cerrno>
 #include <cstring>
 #include <string>
 #include <thread>
@@ -25,6 +26,8 @@ constexpr char kTarget[] = "iqn.2026-11.org.example:disk";
 session::Inventory inventory_at(std::uint16_t port) {
   auto group = std::make_unique<session::PortalGroup>();
   group->attributes.generate_node_acls = true;
+  group->attributes.session_guard = session::GuardMode::reject;
+  group->attributes.guard_probe_ms = 1;
   group->portals.push_back({"127.0.0.1", port});
   auto disk = backstore::open_ramdisk({.size_bytes = 1 << 20});
   group->luns.entries[0] = {
@@ -97,6 +100,12 @@ class Client {
   bool at_end() {
     std::byte byte;
     return !read(&byte, 1);
+  }
+  /// The stream ends by a reset, whatever came before.
+  bool ends_by_reset() {
+    while (!at_end()) {
+    }
+    return errno == ECONNRESET;
   }
   void login() {
     using namespace std::string_literals;
@@ -192,6 +201,17 @@ BOOST_AUTO_TEST_CASE(stops_without_consent) {
   target.stop();
   target.thread.join();
   BOOST_TEST(target.service.sessions().empty());
+}
+
+// Red when the kernel goes on delivering, after a takeover, what a silent initiator has not taken.
+BOOST_AUTO_TEST_CASE(the_silent_are_reset) {
+  Running target;
+  BOOST_REQUIRE(target.server.start().has_value());
+  target.run();
+  Client silent(target.port()), winner(target.port());
+  silent.login();
+  winner.login();
+  BOOST_TEST(silent.ends_by_reset());
 }
 
 // Red when bytes that are no iSCSI, or a peer that goes at once, harm others.

@@ -99,7 +99,8 @@ BOOST_AUTO_TEST_CASE(any_pdu_is_a_sign_of_life) {
   BOOST_TEST(newcomer.status() == 0x0302);
 }
 
-// Red when a dead machine keeps the place, or loses it before guard_probe_ms.
+// Red when a dead machine keeps the place, or loses it before guard_probe_ms; or when an answer to
+// it may still arrive after that.
 BOOST_AUTO_TEST_CASE(the_silent_loses_it) {
   Guarded world(GuardMode::reject);
   Peer incumbent(world, kHere), newcomer(world, kThere);
@@ -112,6 +113,7 @@ BOOST_AUTO_TEST_CASE(the_silent_loses_it) {
   world.pass(milliseconds(1));
   BOOST_TEST(newcomer.logged_in());
   BOOST_TEST(incumbent.closed);
+  BOOST_TEST(incumbent.was_reset);
   BOOST_TEST(world.only_peer() == "192.0.2.2:40000");
   BOOST_TEST(world.counters().guard_takeovers == 1u);
   // The loser wakes up and comes back: the winner lives.

@@ -40,6 +40,7 @@ BOOST_AUTO_TEST_CASE(keepalive) {
   BOOST_TEST(!silent.closed);
   world.pass(seconds(2));
   BOOST_TEST(silent.closed);
+  BOOST_TEST(silent.was_reset);
   BOOST_TEST(!alive.closed);
   BOOST_TEST(world.service->counters().keepalive_timeouts == 1u);
   BOOST_TEST(world.service->sessions().size() == 1u);

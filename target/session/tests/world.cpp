@@ -148,6 +148,7 @@ void Peer::flush() {
     }
   }
   if (connection->wants_close()) {
+    was_reset = connection->wants_reset();
     connection->disconnected("");
     connection.reset();
     closed = true;
