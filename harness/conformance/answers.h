@@ -5,7 +5,8 @@
 #include <optional>
 #include <string>
 
-#include "harness/conformance/connection.h"
+#include "harness/conformance/judgement.h"
+#include "harness/suite/connection.h"
 #include "harness/wire/pdu.h"
 
 namespace tsih::conformance {

@@ -13,88 +13,25 @@
 // becomes one finding for each clause that it judges.
 #pragma once
 
-#include <boost/test/unit_test.hpp>
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <utility>
-#include <vector>
 
 #include "harness/conformance/initiator.h"
 #include "harness/conformance/judgement.h"
+#include "harness/suite/facts.h"
 
 namespace tsih::conformance {
-
-/// A clause that a case judges, at the clause's level or, where the RFC is softer for the situation
-/// of this case, as a SHOULD.
-struct Requirement {
-  std::string clause;
-  bool softened = false;
-};
-inline Requirement should(std::string clause) { return {std::move(clause), true}; }
-
-/// What the decorators of one case say.
-struct CaseFacts {
-  std::vector<Requirement> requirements;
-  std::vector<std::string> tags;  ///< of the UNH suites: "FFP 16.3.1"
-  bool writes = false;
-  bool resets = false;
-};
-/// The facts of a test case of Boost.Test; created empty at first sight.
-CaseFacts& facts_of(boost::unit_test::test_unit_id id);
-
-class Judges : public boost::unit_test::decorator::base {
- public:
-  explicit Judges(std::vector<Requirement> requirements) : requirements_(std::move(requirements)) {}
-
- private:
-  void apply(boost::unit_test::test_unit& unit) override;
-  boost::unit_test::decorator::base_ptr clone() const override;
-  std::vector<Requirement> requirements_;
-};
-
-class ResetsTarget : public boost::unit_test::decorator::base {
- private:
-  void apply(boost::unit_test::test_unit& unit) override;
-  boost::unit_test::decorator::base_ptr clone() const override;
-};
-
-class WritesLun : public boost::unit_test::decorator::base {
- private:
-  void apply(boost::unit_test::test_unit& unit) override;
-  boost::unit_test::decorator::base_ptr clone() const override;
-};
-
-class UnhTags : public boost::unit_test::decorator::base {
- public:
-  explicit UnhTags(std::vector<std::string> tags) : tags_(std::move(tags)) {}
-
- private:
-  void apply(boost::unit_test::test_unit& unit) override;
-  boost::unit_test::decorator::base_ptr clone() const override;
-  std::vector<std::string> tags_;
-};
-
-/// The clauses this case judges: strings, or should("...").
-template <class... Clauses>
-Judges judges(Clauses&&... clauses) {
-  return Judges({Requirement{std::forward<Clauses>(clauses)}...});
-}
-/// The case writes to the first blocks of the logical unit: --read-only leaves it out.
-inline WritesLun writes_lun() { return {}; }
-/// The case ends the work of other initiators: --read-only leaves it out.
-inline ResetsTarget resets_target() { return {}; }
-/// The case does what these tests of the UNH suites do: unh("FFP 1.1", "FFP 2.1"). The numbers that
-/// exist are in unh.h.
-template <class... Tags>
-UnhTags unh(Tags&&... tags) {
-  return UnhTags({std::string(std::forward<Tags>(tags))...});
-}
 
 /// The base of every case.
 class Conversation {
  public:
+  using Maker = std::unique_ptr<Conversation> (*)(CaseContext&);
+  using Context = CaseContext;
+  /// Runs the body of the current test case; everything it throws ends here.
+  static void run_current(Maker make);
+
   explicit Conversation(CaseContext& context) : context_(context) {}
   virtual ~Conversation() = default;
   virtual void converse() = 0;
@@ -157,26 +94,7 @@ class Conversation {
   CaseContext& context_;
 };
 
-/// Runs the body of the current test case; everything it throws ends here.
-using CaseMaker = std::unique_ptr<Conversation> (*)(CaseContext&);
-void run_current_case(CaseMaker make);
-
 }  // namespace tsih::conformance
 
-#define TSIH_CASE(case_name, description_text, ...)                                        \
-  struct case_name final : ::tsih::conformance::Conversation {                             \
-    using Conversation::Conversation;                                                      \
-    void converse() override;                                                              \
-  };                                                                                       \
-  static void case_name##_invoker() {                                                      \
-    ::tsih::conformance::run_current_case(                                                 \
-        [](::tsih::conformance::CaseContext& context)                                      \
-            -> std::unique_ptr<::tsih::conformance::Conversation> {                        \
-          return std::make_unique<case_name>(context);                                     \
-        });                                                                                \
-  }                                                                                        \
-  BOOST_AUTO_TU_REGISTRAR(case_name)                                                       \
-  (boost::unit_test::make_test_case(&case_name##_invoker, #case_name, __FILE__, __LINE__), \
-   boost::unit_test::decorator::collector_t::instance() *                                  \
-       boost::unit_test::description(description_text) * __VA_ARGS__);                     \
-  void case_name::converse()
+#define TSIH_CASE(case_name, description_text, ...) \
+  TSIH_SUITE_CASE(::tsih::conformance::Conversation, case_name, description_text, __VA_ARGS__)

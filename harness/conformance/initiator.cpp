@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "harness/conformance/connect.h"
+
 namespace tsih::conformance {
 
 using wire::Opcode;
@@ -15,6 +17,10 @@ namespace {
 
 // A target may send this many things that nobody asked for while we wait for one answer.
 constexpr int kLimitUnasked = 500;
+
+std::unique_ptr<Connection> connection_to_target(CaseContext& context) {
+  return std::make_unique<Connection>(context, connect_to_target(context), wire::From::initiator);
+}
 
 bool is_numbered_request(const Pdu& pdu) {
   return !pdu[field::immediate] && !pdu.is(Opcode::data_out) && !pdu.is(Opcode::snack_request) &&
@@ -37,7 +43,7 @@ Initiator::Initiator(CaseContext& context)
       initiator_name(context.settings.initiator_name),
       cmd_sn(*session_cmd_sn_),
       context_(context),
-      connection_(std::make_unique<Connection>(context)) {
+      connection_(connection_to_target(context)) {
   // An ISID of the "random" kind (10.12.5): no two cases meet in one session by accident.
   isid = 0x800000000000 | (context.random() & 0x00ffffffffff);
   cmd_sn = static_cast<std::uint32_t>(context.random());
@@ -53,16 +59,14 @@ Initiator::Initiator(CaseContext& context, const Initiator& of_session, std::uin
       initiator_name(of_session.initiator_name),
       cmd_sn(*session_cmd_sn_),
       context_(context),
-      connection_(std::make_unique<Connection>(context)) {
+      connection_(connection_to_target(context)) {
   // Task tags are unique in the session (10.2.1.8): this connection takes them from another range.
   next_tag_ = (static_cast<std::uint32_t>(context.random()) & 0x00ffffff) | (0x40u + its_cid % 0x40)
                                                                                 << 24;
   login_tag_ = next_tag_++;
 }
 
-Clock::time_point Initiator::soon() const {
-  return Clock::now() + std::chrono::milliseconds(context_.settings.timeout_ms);
-}
+Clock::time_point Initiator::soon() const { return context_.soon(); }
 
 void Initiator::send(const Pdu& pdu, bool spoil_header_digest, bool spoil_data_digest) {
   wire::Digests digests = digests_;

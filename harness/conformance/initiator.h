@@ -16,8 +16,8 @@
 #include <string>
 #include <vector>
 
-#include "harness/conformance/connection.h"
 #include "harness/conformance/judgement.h"
+#include "harness/suite/connection.h"
 #include "harness/wire/pdu.h"
 #include "harness/wire/text.h"
 

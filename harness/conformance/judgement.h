@@ -1,39 +1,16 @@
-// How a case ends, and what it leaves behind. Verdicts are those of the finding, the one currency
-// between judges and reports.
+// What belongs to a case that judges a target, beside what the suite keeps of every case.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
-#include <map>
-#include <random>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "harness/conformance/target_url.h"
-#include "harness/wire/ladder.h"
+#include "harness/suite/judgement.h"
 
 namespace tsih::conformance {
 
-using Clock = std::chrono::steady_clock;
-
-enum class Verdict : std::uint8_t { pass, violation, warning, unsupported, inconclusive, error };
-std::string_view name(Verdict verdict);
-
-// Thrown by verifiers to end a case.
-/// The target did what the clause forbids, or did not what it demands.
-struct Broken {
-  std::string expected;
-  std::string actual;
-};
-/// The target does not offer what the case needs.
-struct Unsupported {
-  std::string what;
-};
-/// The case could not be carried to its question.
-struct Inconclusive {
-  std::string why;
-};
+// Verdicts, findings and cases are the suite's: initiators are judged with the same.
+using namespace suite;  // NOLINT(google-build-using-namespace)
 
 /// What the user asked for; the same for every case.
 struct Settings {
@@ -54,47 +31,13 @@ struct Probe {
   std::uint64_t blocks = 0;  ///< 0 when the logical unit is no disk that is ready
 };
 
-/// The ladder of one case, with a limit: a flood of PDUs makes no flood of lines.
-class Transcript {
- public:
-  static constexpr std::size_t kLimitLines = 4000;
-
-  Transcript() : start_(Clock::now()) {}
-  void add(wire::Rung rung);
-  const std::vector<std::string>& lines() const { return lines_; }
-
- private:
-  Clock::time_point start_;
-  std::vector<std::string> lines_;
-};
-
-/// What one clause came to in one case.
-struct Outcome {
-  Verdict verdict = Verdict::inconclusive;
-  std::string message;
-  std::size_t line = 0;  ///< 1-based line of the ladder; 0 = none
-};
-
 /// Everything that belongs to the case that runs.
-struct CaseContext {
-  CaseContext(const Settings& the_settings, const Probe& the_probe, std::uint64_t case_seed);
+struct CaseContext : CaseRecord {
+  CaseContext(const Settings& the_settings, const Probe& the_probe, std::uint64_t case_seed)
+      : CaseRecord(the_settings.timeout_ms, case_seed), settings(the_settings), probe(the_probe) {}
 
   const Settings& settings;
   const Probe& probe;
-  Transcript transcript;
-  std::mt19937_64 random;
-  Clock::time_point deadline;  ///< the whole case; waits end here at the latest
-  unsigned connections = 0;
-  bool went_silent = false;  ///< the target left us waiting: look whether it still lives
-
-  // The clause that verifiers speak about, and what they said.
-  std::string clause;
-  std::map<std::string, Outcome> outcomes;
-
-  /// A verifier was content: the clause passes unless a later one is not.
-  void confirm(const std::string& actual);
-  /// A verifier was not; throws Broken.
-  [[noreturn]] void fail(std::string expected, std::string actual);
 };
 
 }  // namespace tsih::conformance

@@ -1,21 +1,21 @@
 // tsih-conform: judges a target at any address by RFC 3720.
-#include <fmt/color.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <map>
-#include <set>
 
-#include "harness/conformance/case_list.h"
 #include "harness/conformance/runner.h"
-#include "harness/conformance/selection.h"
+#include "harness/conformance/unh.h"
+#include "harness/suite/case_list.h"
+#include "harness/suite/selection.h"
+#include "harness/suite/terminal.h"
 
 namespace {
 
 using namespace tsih::conformance;
 
+constexpr std::string_view kCommand = "tsih conform";
 constexpr int kExitKept = 0;
 constexpr int kExitViolated = 1;
 constexpr int kExitUsage = 2;
@@ -39,15 +39,6 @@ struct Arguments {
 int usage(const std::string& line) {
   fmt::print(stderr, "tsih-conform: {}\n", line);
   return kExitUsage;
-}
-
-std::string shell_quoted(const std::string& word) {
-  static constexpr std::string_view kPlain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=%@,[]+";
-  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
-  std::string quoted = "'";
-  for (char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
 }
 
 // USER:SECRET, when given.
@@ -84,54 +75,11 @@ std::string command_line(const Arguments& arguments, const std::string& only) {
   return line + fmt::format(" --seed {}", arguments.settings.seed);
 }
 
-fmt::text_style style_of(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::pass:
-      return fg(fmt::terminal_color::green);
-    case Verdict::violation:
-      return fg(fmt::terminal_color::red) | fmt::emphasis::bold;
-    case Verdict::error:
-      return fg(fmt::terminal_color::magenta) | fmt::emphasis::bold;
-    case Verdict::warning:
-      return fg(fmt::terminal_color::yellow);
-    default:
-      return fg(fmt::terminal_color::cyan);
-  }
-}
-
-void print_result(const CaseResult& result, bool colour) {
-  std::string clauses;
-  for (const Finding& finding : result.findings)
-    clauses += (clauses.empty() ? "" : " ") + finding.clause;
-  const std::string verdict = fmt::format("{:<12}", name(result.verdict));
-  fmt::print("{} {:<46} {} {:.1f} ms\n",
-             colour ? fmt::format(style_of(result.verdict), "{}", verdict) : verdict, result.name,
-             clauses, result.duration_ms);
-  if (result.verdict != Verdict::pass) {
-    std::set<std::string> said;
-    for (const Finding& finding : result.findings)
-      if (finding.verdict == result.verdict && said.insert(finding.message).second)
-        fmt::print("             {}: {}\n", finding.clause, finding.message);
-  }
-  std::fflush(stdout);
-}
-
 int summary(const Arguments& arguments, const std::vector<CaseResult>& results,
             const std::string& refused, const std::filesystem::path& folder) {
-  std::map<Verdict, int> counts;
-  const CaseResult* to_rerun = nullptr;
-  for (const CaseResult& result : results) {
-    ++counts[result.verdict];
-    const bool failed = result.verdict == Verdict::violation || result.verdict == Verdict::error ||
-                        (result.verdict == Verdict::warning && arguments.strict);
-    if (failed && !to_rerun) to_rerun = &result;
-  }
-  fmt::print("\n{} cases:", results.size());
-  for (Verdict verdict : {Verdict::pass, Verdict::violation, Verdict::warning, Verdict::unsupported,
-                          Verdict::inconclusive, Verdict::error})
-    if (counts[verdict]) fmt::print(" {} {}", counts[verdict], name(verdict));
-  fmt::print("\nfindings: {}\n", folder.string());
-  if (to_rerun) fmt::print("one of them again: {}\n", command_line(arguments, to_rerun->name));
+  auto counts = print_counts(results, folder);
+  if (const CaseResult* failed = first_failed(results, arguments.strict))
+    fmt::print("one of them again: {}\n", command_line(arguments, failed->name));
   if (counts[Verdict::violation] || (arguments.strict && counts[Verdict::warning]))
     return kExitViolated;
   if (!refused.empty()) {
@@ -157,32 +105,33 @@ std::string advice(const std::string& why) {
 
 int run(Arguments& arguments, const tsih::catalogue::Catalogue& catalogue,
         const std::vector<CaseEntry>& all) {
-  const auto cases = choose(all, arguments.selection);
+  const auto cases = choose(all, arguments.selection, kCommand);
   if (!cases) return usage(cases.error());
   const bool colour = isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR");
-  RunOptions options{.settings = arguments.settings,
-                     .probe = {},
-                     .refused = {},
-                     .first_look = {},
-                     .catalogue = &catalogue,
-                     .on_result = {}};
+  Plan plan{
+      .catalogue = &catalogue, .seed = arguments.settings.seed, .refused = {}, .on_result = {}};
+  Probe probe;
+  std::vector<std::string> first_look;  // the evidence when there is no other
   try {
-    options.probe = look_at_target(arguments.settings, &options.first_look);
+    probe = look_at_target(arguments.settings, &first_look);
   } catch (const Inconclusive& inconclusive) {
-    options.refused = advice(inconclusive.why);
+    plan.refused = advice(inconclusive.why);
   }
   if (arguments.out.empty())
     arguments.out = fmt::format("build/runs/{}-conform-{}", utc_now(true), arguments.system);
-  RunFolder folder(arguments.out, arguments.system, arguments.settings.url.text,
-                   command_line(arguments, {}), arguments.settings.seed);
+  RunFolder folder(arguments.out, {.party = "target",
+                                   .system = arguments.system,
+                                   .judged_with = arguments.settings.url.text,
+                                   .command = command_line(arguments, {}),
+                                   .seed = arguments.settings.seed});
   write_case_list(folder.path(), all);
-  folder.add_ladder("first_look", options.first_look);
-  options.on_result = [&](const CaseResult& result) {
+  folder.add_ladder("first_look", first_look);
+  plan.on_result = [&](const CaseResult& result) {
     folder.add(result);
-    if (options.refused.empty()) print_result(result, colour);
+    if (plan.refused.empty()) print_result(result, colour);
   };
-  const auto results = run_cases(*cases, options);
-  const int status = summary(arguments, results, options.refused, folder.path());
+  const auto results = run_cases_against(arguments.settings, probe, *cases, plan);
+  const int status = summary(arguments, results, plan.refused, folder.path());
   folder.finish(status);
   if (!arguments.junit.empty()) write_junit(arguments.junit, arguments.system, results);
   return status;
@@ -228,15 +177,15 @@ int main(int argc, char** argv) {
   const auto catalogue = tsih::catalogue::Catalogue::load(tsih::catalogue::built_in_sources());
   if (!catalogue) return usage("the catalogue is broken: " + catalogue.error());
   const std::vector<CaseEntry> cases = all_cases();
-  const auto wrong = check_cases(cases, *catalogue);
+  const auto wrong = check_cases(cases, *catalogue, tsih::catalogue::Party::target, unh_tests());
   for (const std::string& line : wrong) fmt::print(stderr, "tsih-conform: {}\n", line);
   if (!wrong.empty()) return kExitUsage;
   if (arguments.check) return kExitKept;
   if (arguments.list || arguments.tags) {
-    const auto chosen = choose(cases, arguments.selection);
+    const auto chosen = choose(cases, arguments.selection, kCommand);
     if (!chosen) return usage(chosen.error());
-    fmt::print("{}",
-               arguments.tags ? tags_table(*chosen, arguments.selection.tags) : list_of(*chosen));
+    fmt::print("{}", arguments.tags ? tags_table(*chosen, unh_tests(), arguments.selection.tags)
+                                    : list_of(*chosen));
     return kExitKept;
   }
 

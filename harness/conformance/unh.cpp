@@ -3,7 +3,7 @@
 namespace tsih::conformance {
 namespace {
 
-constexpr UnhTest kTests[] = {
+constexpr suite::UnhTest kTests[] = {
     {"FFP 1.1", "The command window over a series of writes"},
     {"FFP 1.2", "A write numbered beyond the window is passed over"},
     {"FFP 1.3", "A write with a number that was used is passed over"},
@@ -101,6 +101,6 @@ constexpr UnhTest kTests[] = {
 
 }  // namespace
 
-std::span<const UnhTest> unh_tests() { return kTests; }
+std::span<const suite::UnhTest> unh_tests() { return kTests; }
 
 }  // namespace tsih::conformance

@@ -4,16 +4,12 @@
 #pragma once
 
 #include <span>
-#include <string_view>
+
+#include "harness/suite/runner.h"
 
 namespace tsih::conformance {
 
-struct UnhTest {
-  std::string_view tag;    ///< "FFP 16.3.1": the suite and the number of the test in it
-  std::string_view title;  ///< what a target has to show, in a line
-};
-
 /// All of them, in the order of their numbers.
-std::span<const UnhTest> unh_tests();
+std::span<const suite::UnhTest> unh_tests();
 
 }  // namespace tsih::conformance

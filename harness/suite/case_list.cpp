@@ -1,10 +1,10 @@
-#include "harness/conformance/case_list.h"
+#include "harness/suite/case_list.h"
 
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-namespace tsih::conformance {
+namespace tsih::suite {
 
 void write_case_list(const std::filesystem::path& run_folder, const std::vector<CaseEntry>& cases) {
   auto list = nlohmann::ordered_json::array();
@@ -24,4 +24,4 @@ void write_case_list(const std::filesystem::path& run_folder, const std::vector<
   if (!file.flush()) throw std::runtime_error("cannot write " + path.string());
 }
 
-}  // namespace tsih::conformance
+}  // namespace tsih::suite

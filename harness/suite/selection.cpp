@@ -1,13 +1,11 @@
-#include "harness/conformance/selection.h"
+#include "harness/suite/selection.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 
-#include "harness/conformance/unh.h"
-
-namespace tsih::conformance {
+namespace tsih::suite {
 namespace {
 
 bool any_matches(const std::vector<std::string>& globs, std::string_view name) {
@@ -20,27 +18,29 @@ bool tagged(const CaseEntry& entry, const std::vector<std::string>& globs) {
 }
 
 // The first glob that no case has a use for; empty when all are good for something.
-std::string idle_glob(const std::vector<CaseEntry>& cases, const Selection& selection) {
+std::string idle_glob(const std::vector<CaseEntry>& cases, const Selection& selection,
+                      std::string_view command) {
   for (const std::string& glob : selection.names)
     if (std::ranges::none_of(cases, [&](const auto& entry) { return matches(glob, entry.name); }))
       return fmt::format(
-          "--only \"{}\" matches none of the {} cases; tsih conform --list shows them, 'login.*' "
-          "is a glob that matches some",
-          glob, cases.size());
+          "--only \"{}\" matches none of the {} cases; {} --list shows them, 'login.*' is a glob "
+          "that matches some",
+          glob, cases.size(), command);
   for (const std::string& glob : selection.tags)
     if (std::ranges::none_of(cases, [&](const auto& entry) { return tagged(entry, {glob}); }))
       return fmt::format(
-          "--tag \"{}\" matches no tag of the {} cases; tsih conform --tags shows them, 'FFP 16.*' "
-          "is a glob that matches some",
-          glob, cases.size());
+          "--tag \"{}\" matches no tag of the {} cases; {} --tags shows them, 'FFP 16.*' is a "
+          "glob that matches some",
+          glob, cases.size(), command);
   return {};
 }
 
 }  // namespace
 
 std::expected<std::vector<CaseEntry>, std::string> choose(const std::vector<CaseEntry>& cases,
-                                                          const Selection& selection) {
-  if (const std::string idle = idle_glob(cases, selection); !idle.empty())
+                                                          const Selection& selection,
+                                                          std::string_view command) {
+  if (const std::string idle = idle_glob(cases, selection, command); !idle.empty())
     return std::unexpected(idle);
   std::vector<CaseEntry> chosen;
   for (const CaseEntry& entry : cases)
@@ -66,9 +66,10 @@ std::string list_of(const std::vector<CaseEntry>& cases) {
   return list;
 }
 
-std::string tags_table(const std::vector<CaseEntry>& cases, const std::vector<std::string>& globs) {
+std::string tags_table(const std::vector<CaseEntry>& cases, std::span<const UnhTest> tests,
+                       const std::vector<std::string>& globs) {
   std::string table;
-  for (const UnhTest& test : unh_tests()) {
+  for (const UnhTest& test : tests) {
     if (!globs.empty() && !any_matches(globs, test.tag)) continue;
     std::vector<std::string_view> names;
     for (const CaseEntry& entry : cases)
@@ -80,4 +81,4 @@ std::string tags_table(const std::vector<CaseEntry>& cases, const std::vector<st
   return table;
 }
 
-}  // namespace tsih::conformance
+}  // namespace tsih::suite

@@ -1,6 +1,8 @@
-#include "harness/conformance/judgement.h"
+#include "harness/suite/judgement.h"
 
-namespace tsih::conformance {
+#include <algorithm>
+
+namespace tsih::suite {
 
 std::string_view name(Verdict verdict) {
   switch (verdict) {
@@ -26,19 +28,21 @@ void Transcript::add(wire::Rung rung) {
   lines_.push_back(wire::ladder_line(rung));
 }
 
-CaseContext::CaseContext(const Settings& the_settings, const Probe& the_probe,
-                         std::uint64_t case_seed)
-    : settings(the_settings),
-      probe(the_probe),
+CaseRecord::CaseRecord(int the_timeout_ms, std::uint64_t case_seed)
+    : timeout_ms(the_timeout_ms),
       random(case_seed),
-      deadline(Clock::now() + std::chrono::milliseconds(4 * the_settings.timeout_ms)) {}
+      deadline(Clock::now() + std::chrono::milliseconds(4 * the_timeout_ms)) {}
 
-void CaseContext::confirm(const std::string& actual) {
+void CaseRecord::confirm(const std::string& actual) {
   outcomes[clause] = {Verdict::pass, actual, transcript.lines().size()};
 }
 
-void CaseContext::fail(std::string expected, std::string actual) {
+void CaseRecord::fail(std::string expected, std::string actual) {
   throw Broken{std::move(expected), std::move(actual)};
 }
 
-}  // namespace tsih::conformance
+Clock::time_point CaseRecord::soon() const {
+  return std::min(deadline, Clock::now() + std::chrono::milliseconds(timeout_ms));
+}
+
+}  // namespace tsih::suite

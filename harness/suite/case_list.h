@@ -5,11 +5,11 @@
 #include <filesystem>
 #include <vector>
 
-#include "harness/conformance/runner.h"
+#include "harness/suite/runner.h"
 
-namespace tsih::conformance {
+namespace tsih::suite {
 
 /// Throws std::runtime_error when the file cannot be written.
 void write_case_list(const std::filesystem::path& run_folder, const std::vector<CaseEntry>& cases);
 
-}  // namespace tsih::conformance
+}  // namespace tsih::suite

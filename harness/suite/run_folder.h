@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "harness/conformance/judgement.h"
+#include "harness/suite/judgement.h"
 
-namespace tsih::conformance {
+namespace tsih::suite {
 
 struct Finding {
   std::string clause;
@@ -29,12 +29,20 @@ struct CaseResult {
   double duration_ms = 0;
 };
 
+/// Who is judged, by what, and how it is done again.
+struct RunFacts {
+  std::string party;        ///< "target" or "initiator"
+  std::string system;       ///< tsihd, libiscsi, ...
+  std::string judged_with;  ///< the target's URL, or the initiator's command; no secret in it
+  std::string command;      ///< that runs it again
+  std::uint64_t seed = 1;
+};
+
 class RunFolder {
  public:
   /// Makes the folder. Throws std::filesystem::filesystem_error or std::runtime_error with the
   /// path.
-  RunFolder(std::filesystem::path folder, std::string system, std::string url, std::string command,
-            std::uint64_t seed);
+  RunFolder(std::filesystem::path folder, RunFacts facts);
 
   void add(const CaseResult& result);
   /// cases/<name>.ladder.jsonl; nothing when there is no line.
@@ -46,10 +54,7 @@ class RunFolder {
   void write_run_json(int exit_status, bool ended);
 
   std::filesystem::path folder_;
-  std::string system_;
-  std::string url_;
-  std::string command_;
-  std::uint64_t seed_;
+  RunFacts facts_;
   std::string started_;
   std::ofstream findings_;
 };
@@ -61,4 +66,4 @@ void write_junit(const std::filesystem::path& file, const std::string& system,
 /// 20260301T101500Z when compact, else 2026-03-01T10:15:00Z.
 std::string utc_now(bool compact);
 
-}  // namespace tsih::conformance
+}  // namespace tsih::suite

@@ -1,4 +1,4 @@
-// One TCP connection to the target: blocking for its user, with a deadline on everything and a
+// One TCP connection to whom is judged: blocking for its user, with a deadline on everything and a
 // limit on what the other side may pour in.
 #pragma once
 
@@ -6,11 +6,16 @@
 #include <optional>
 #include <string>
 
-#include "harness/conformance/judgement.h"
+#include "harness/suite/judgement.h"
 #include "harness/wire/pdu.h"
 #include "harness/wire/reader.h"
 
-namespace tsih::conformance {
+namespace tsih::suite {
+
+/// Milliseconds from now for poll(), not below zero.
+int remaining_ms(Clock::time_point until);
+/// Waits for these events of poll().
+bool ready(int fd, short events, Clock::time_point until);
 
 enum class Heard : std::uint8_t { pdu, closed, silence, garbage };
 
@@ -24,8 +29,8 @@ class Connection {
  public:
   static constexpr std::size_t kLimitReceivedBytes = 64u << 20;
 
-  /// Throws Inconclusive when no connection is had within the time limit.
-  explicit Connection(CaseContext& context);
+  /// Takes the connected socket over, which does not block; we speak on it as `self`.
+  Connection(CaseRecord& record, int fd, wire::From self);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -37,18 +42,21 @@ class Connection {
   void expect_digests(bool header, bool data) { reader_.expect_digests(header, data); }
   void close();
   unsigned number() const { return number_; }
+  int fd() const { return fd_; }  ///< to wait for; -1 once closed by us
 
  private:
   void note(wire::From from, std::string_view event, std::string_view words);
   void write_all(const wire::Bytes& bytes);
   std::optional<Event> take_pdu();
 
-  CaseContext& context_;
+  CaseRecord& record_;
+  wire::From self_;
+  wire::From peer_;
   unsigned number_;
-  int fd_ = -1;
+  int fd_;
   bool closed_by_peer_ = false;
   std::size_t received_bytes_ = 0;
   wire::PduReader reader_;
 };
 
-}  // namespace tsih::conformance
+}  // namespace tsih::suite

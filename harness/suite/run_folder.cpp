@@ -1,4 +1,4 @@
-#include "harness/conformance/run_folder.h"
+#include "harness/suite/run_folder.h"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -8,9 +8,9 @@
 #include <stdexcept>
 #include <thread>
 
-#include "harness/conformance/version.h"
+#include "harness/suite/version.h"
 
-namespace tsih::conformance {
+namespace tsih::suite {
 namespace {
 
 std::ofstream open_file(const std::filesystem::path& path) {
@@ -67,14 +67,8 @@ std::string utc_now(bool compact) {
                  : fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", utc);
 }
 
-RunFolder::RunFolder(std::filesystem::path folder, std::string system, std::string url,
-                     std::string command, std::uint64_t seed)
-    : folder_(std::move(folder)),
-      system_(std::move(system)),
-      url_(std::move(url)),
-      command_(std::move(command)),
-      seed_(seed),
-      started_(utc_now(false)) {
+RunFolder::RunFolder(std::filesystem::path folder, RunFacts facts)
+    : folder_(std::move(folder)), facts_(std::move(facts)), started_(utc_now(false)) {
   std::filesystem::create_directories(folder_ / "cases");
   findings_ = open_file(folder_ / "findings.jsonl");
   write_run_json(0, false);
@@ -86,8 +80,8 @@ void RunFolder::write_run_json(int exit_status, bool ended) {
   nlohmann::ordered_json run;
   run["schema"] = 1;
   run["what"] = "conformance";
-  run["title"] = fmt::format("conformance of {}", system_);
-  run["command"] = command_;
+  run["title"] = fmt::format("conformance of {}", facts_.system);
+  run["command"] = facts_.command;
   run["started"] = started_;
   run["ended"] = ended ? nlohmann::ordered_json(utc_now(false)) : nlohmann::ordered_json();
   run["exit_status"] = ended ? nlohmann::ordered_json(exit_status) : nlohmann::ordered_json();
@@ -96,8 +90,8 @@ void RunFolder::write_run_json(int exit_status, bool ended) {
                  {"cpus", std::thread::hardware_concurrency()},
                  {"accel", nullptr}};
   run["versions"] = {{"tsih", kVersion}};
-  run["systems"] = {system_};
-  run["target"] = url_;
+  run["systems"] = {facts_.system};
+  run[facts_.party] = facts_.judged_with;
   open_file(folder_ / "run.json") << dump(run, 2) << '\n';
 }
 
@@ -114,12 +108,12 @@ void RunFolder::add(const CaseResult& result) {
     nlohmann::ordered_json line;
     line["clause"] = finding.clause;
     line["verdict"] = name(finding.verdict);
-    line["party"] = "target";
-    line["system"] = system_;
+    line["party"] = facts_.party;
+    line["system"] = facts_.system;
     line["case"] = result.name;
     line["message"] = finding.message;
     if (finding.line > 0) line["evidence"] = {{"file", ladder}, {"line", finding.line}};
-    line["seed"] = seed_;
+    line["seed"] = facts_.seed;
     line["duration_ms"] = std::round(result.duration_ms * 1000) / 1000;
     findings_ << dump(line) << '\n' << std::flush;
   }
@@ -164,4 +158,4 @@ void write_junit(const std::filesystem::path& path, const std::string& system,
   file << "</testsuite>\n";
 }
 
-}  // namespace tsih::conformance
+}  // namespace tsih::suite

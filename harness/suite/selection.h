@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "harness/conformance/runner.h"
+#include "harness/suite/runner.h"
 
-namespace tsih::conformance {
+namespace tsih::suite {
 
 /// Globs over the names of cases and over their tags. A list that is empty chooses all.
 struct Selection {
@@ -16,15 +16,17 @@ struct Selection {
 };
 
 /// The chosen cases in their order. The error is one line that names the glob which matches nothing
-/// and shows one that would.
+/// and the `command` that shows what there is.
 std::expected<std::vector<CaseEntry>, std::string> choose(const std::vector<CaseEntry>& cases,
-                                                          const Selection& selection);
+                                                          const Selection& selection,
+                                                          std::string_view command);
 
 /// Two lines a case: its name and clauses, its description and tags.
 std::string list_of(const std::vector<CaseEntry>& cases);
 
 /// One line for each test of the UNH suite that these globs name (all when there is none): its
 /// number, its title, its cases.
-std::string tags_table(const std::vector<CaseEntry>& cases, const std::vector<std::string>& globs);
+std::string tags_table(const std::vector<CaseEntry>& cases, std::span<const UnhTest> tests,
+                       const std::vector<std::string>& globs);
 
-}  // namespace tsih::conformance
+}  // namespace tsih::suite
