@@ -66,7 +66,7 @@ void declare(CLI::App& app, Raw& raw) {
                      ", or with the process id when that is taken)")
       ->type_name("PATH");
   app.add_option("--state", raw.state,
-                 "folder that keeps persistent reservations over a power loss (default: " +
+                 "folder that keeps reservations and mode pages over a power loss (default: " +
                      raw.state + "); none when it is missing")
       ->type_name("DIR");
   app.add_flag("--check", raw.check, "say whether the configuration is good, serve nothing");

@@ -81,16 +81,25 @@ Result<std::shared_ptr<LogicalUnit>> open_unit(const StoragePlan& storage, backs
   return std::make_shared<LogicalUnit>(std::move(identity), std::move(*opened), log);
 }
 
-Result<void> keep_reservations(const std::string& folder, LogicalUnit& unit,
-                               backstore::IoPool& pool) {
-  const std::string name = "aptpl_" + unit.identity().serial;
+/// Opens one of the files that a unit keeps its state in and hands it over.
+Result<void> keep_state(const std::string& folder, std::string_view kind, std::string_view what,
+                        LogicalUnit& unit, backstore::IoPool& pool,
+                        Result<void> (LogicalUnit::*keep)(backstore::OpenedState)) {
+  const std::string name = fmt::format("{}_{}", kind, unit.identity().serial);
   auto state = backstore::open_state_file(pool, folder, name);
   if (!state) return std::unexpected(state.error());
-  if (auto kept = unit.keep_reservations(std::move(*state)); !kept)
-    return fail(
-        fmt::format("{}/{}: {}; move the file away to start without the registrations in it",
-                    folder, name, kept.error().message));
+  if (auto kept = (unit.*keep)(std::move(*state)); !kept)
+    return fail(fmt::format("{}/{}: {}; move the file away to start without the {} in it", folder,
+                            name, kept.error().message, what));
   return {};
+}
+
+Result<void> keep_states(const std::string& folder, LogicalUnit& unit, backstore::IoPool& pool) {
+  if (auto kept =
+          keep_state(folder, "aptpl", "registrations", unit, pool, &LogicalUnit::keep_reservations);
+      !kept)
+    return kept;
+  return keep_state(folder, "mode", "mode parameters", unit, pool, &LogicalUnit::keep_mode);
 }
 
 session::NodeAcl build_acl(const AclPlan& plan, const PortalGroupPlan& group,
@@ -135,7 +144,7 @@ Result<Built> build_inventory(const Plan& plan, backstore::IoPool& pool, const L
     auto unit = open_unit(storage, pool, log);
     if (!unit) return std::unexpected(unit.error());
     if (!plan.reservations_folder.empty())
-      if (auto kept = keep_reservations(plan.reservations_folder, **unit, pool); !kept)
+      if (auto kept = keep_states(plan.reservations_folder, **unit, pool); !kept)
         return std::unexpected(kept.error());
     built.disks.push_back({storage.plugin, storage.name, storage.device, *unit});
     units.push_back(std::move(*unit));

@@ -55,6 +55,8 @@ class CommandOwner {
   virtual void command_done(Command& command) = 0;
   /// The command was aborted (by task management, reset or the loss of its nexus) and its last
   /// disk request, if any, has come back: no write of it can land any more. No response is due.
+  /// One that another nexus had aborted ends with command_done and TASK ABORTED instead where the
+  /// control mode page says so (TAS).
   virtual void command_aborted(Command& command) = 0;
 
  protected:

@@ -8,24 +8,15 @@
 #include "target/scsi/reservation_image.h"
 
 namespace tsihd::scsi {
-namespace {
-
-constexpr std::uint8_t kNacaBit = 0x04;  // of the CONTROL byte, the last of a CDB
-
-bool asks_for_aca(const Command& command, const Operation& operation) {
-  const std::uint8_t length = cdb_bytes_of(operation.opcode);
-  return length > 0 && (command.cdb[length - 1u] & kNacaBit) != 0;
-}
-
-}  // namespace
-
 DeviceServer::DeviceServer(LogicalUnit& unit, Identity identity,
                            std::unique_ptr<backstore::Backstore> backstore, Log log)
     : unit_(unit),
       identity_(std::move(identity)),
       backstore_(std::move(backstore)),
       log_(std::move(log)),
-      mode_(ModeState::defaults(backstore_->geometry().write_cache)),
+      default_mode_{.write_cache = backstore_->geometry().write_cache},
+      mode_(default_mode_),
+      saved_mode_(*this, log_),
       reservation_changes_(*this, log_) {}
 
 DeviceServer::~DeviceServer() {
@@ -52,15 +43,6 @@ void DeviceServer::attach(Nexus& nexus) {
   state->attentions.establish(UnitAttention::power_on);
 }
 
-void DeviceServer::detach(Nexus& nexus) {
-  abort_where([&](const Command& command) { return command.nexus == &nexus; });
-  for (const Command* it = tasks_.first(); it != nullptr; it = it->next)
-    if (it->nexus == &nexus) it->task->nexus = nullptr;
-  reservations_.nexus_lost(nexus);
-  last_found_ = nullptr;
-  std::erase_if(nexuses_, [&](const auto& state) { return state->nexus == &nexus; });
-}
-
 void DeviceServer::establish_for_all(UnitAttention condition, const NexusState* except) {
   for (const auto& state : nexuses_)
     if (state.get() != except) state->attentions.establish(condition);
@@ -83,6 +65,16 @@ Result<void> DeviceServer::keep_reservations(backstore::OpenedState state) {
   }
   reservation_changes_.keep_in(std::move(state.store), std::move(state.content));
   return {};
+}
+
+Result<void> DeviceServer::keep_mode(backstore::OpenedState state) {
+  if (auto kept = saved_mode_.keep_in(std::move(state)); !kept) return kept;
+  set_mode(initial_mode());
+  return {};
+}
+
+ModeCapabilities DeviceServer::mode_capabilities() const {
+  return {.volatile_cache = geometry().write_cache, .knows_space = false};
 }
 
 void DeviceServer::add_target_port(const TargetPort& port) {
@@ -133,6 +125,7 @@ void DeviceServer::start(Command& command, const LunMap& luns, bool write_protec
   Task* task = nexus == nullptr || tasks_.size() >= kMaxTasks ? nullptr : take_task();
   if (task == nullptr) {
     command.status = nexus == nullptr ? Status::busy : Status::task_set_full;
+    if (nexus != nullptr) note_status(*nexus, command);
     return command.owner->command_done(command);
   }
   command.task = task;
@@ -149,9 +142,9 @@ bool DeviceServer::check(Task& task) {
   const Command& command = *task.command;
   const Operation* operation = find_operation(task.cdb());
   task.operation = operation;
+  if (aca_.any() && refused_by_aca(task)) return false;
   const bool reports = operation == nullptr || operation->reports_unit_attention;
-  if (reports && task.nexus->attentions.any())
-    return task.fail(*task.nexus->attentions.take()), false;
+  if (reports && task.nexus->attentions.any()) return report_attention(task), false;
   if (operation == nullptr || !offers(*this, *operation)) {
     const bool known = std::ranges::any_of(operations_of(command.cdb[0]),
                                            [&](const auto& it) { return offers(*this, it); });
@@ -159,9 +152,8 @@ bool DeviceServer::check(Task& task) {
   }
   if (!sanitizer_.idle())
     if (const auto why = sanitizer_.refuses(*operation)) return task.fail(*why), false;
-  if (command.attribute == TaskAttribute::aca) return task.fail(sense::kInvalidMessage), false;
-  if (asks_for_aca(command, *operation))
-    return task.fail(sense::invalid_cdb_field(cdb_bytes_of(operation->opcode) - 1)), false;
+  if (command.attribute == TaskAttribute::aca && !task.nexus->faulted)
+    return task.fail(sense::kInvalidMessage), false;
   if (!reservations_.idle() && reservations_.conflicts(*command.nexus, operation->access))
     return task.finish(Status::reservation_conflict), false;
   if (operation->access != Access::write) return true;
@@ -171,25 +163,64 @@ bool DeviceServer::check(Task& task) {
   return true;
 }
 
+/// UA_INTLCK_CTRL (SPC-4 7.5.8): with interlock only REQUEST SENSE clears what was reported.
+void DeviceServer::report_attention(Task& task) {
+  UnitAttentions& attentions = task.nexus->attentions;
+  const bool keeps = mode_.attention_interlock != AttentionInterlock::off;
+  task.fail(keeps ? *attentions.first() : *attentions.take());
+}
+
+/// What a command that does not end GOOD means for others, and for the next of its nexus.
+void DeviceServer::note_status(NexusState& nexus, const Command& command) {
+  if (command.status == Status::check_condition) return mark_after_fault(nexus, command);
+  if (mode_.attention_interlock != AttentionInterlock::establish) return;
+  if (command.status == Status::busy) nexus.attentions.establish(UnitAttention::previous_busy);
+  if (command.status == Status::task_set_full)
+    nexus.attentions.establish(UnitAttention::previous_task_set_full);
+  if (command.status == Status::reservation_conflict)
+    nexus.attentions.establish(UnitAttention::previous_conflict);
+}
+
+void DeviceServer::set_mode(const ModeState& mode) {
+  mode_ = mode;
+  update_constraints();
+  resume_held();  // TST may have changed whom an ACA condition holds
+  tasks_.run_ready();
+}
+
 void DeviceServer::data_out_ready(Command& command) {
   assert(command.task != nullptr && !command.aborted);
-  const Task::Step next = command.task->step;
-  next(*command.task);
+  Task& task = *command.task;
+  const Task::Step next = task.step;
+  if (aca_.blocks(task)) return hold(task, next);
+  next(task);
 }
 
 void DeviceServer::finish(Task& task) {
+  if (aca_.blocks(task)) return hold(task, [](Task& it) { it.server->finish(it); });
   Command& command = *task.command;
+  const bool troubled = command.status != Status::good;
+  if (troubled && task.nexus != nullptr) note_status(*task.nexus, command);
   release(task);
   command.owner->command_done(command);
+  if (troubled) settle_fault();
   tasks_.run_ready();
 }
 
 void DeviceServer::drop(Task& task) {
   Command& command = *task.command;
+  const bool tells = task.tells_abort;
   command.data_in = Buffer();
   command.data_in_bytes = 0;
   release(task);
-  command.owner->command_aborted(command);
+  if (tells) {
+    command.status = Status::task_aborted;
+    command.sense_bytes = 0;
+    command.required_data_in_bytes = command.required_data_out_bytes = 0;
+    command.owner->command_done(command);
+  } else {
+    command.owner->command_aborted(command);
+  }
   end_quiet_waits();
   tasks_.run_ready();
 }
@@ -216,6 +247,7 @@ Task* DeviceServer::take_task() {
   Task* task = free_tasks_;
   free_tasks_ = task->next_free;
   task->special = task->exclusive = task->blocked = task->running = task->disk_busy = false;
+  task->passes_aca = task->held = task->tells_abort = false;
   task->io.force_unit_access = false;
   task->position_bytes = 0;
   task->item = 0;
@@ -224,6 +256,7 @@ Task* DeviceServer::take_task() {
 
 void DeviceServer::release(Task& task) {
   task.forget();
+  if (task.held) --held_;
   sanitizer_.forget(task);
   tasks_.leave(task);
   reservation_changes_.forget(task);
@@ -233,85 +266,6 @@ void DeviceServer::release(Task& task) {
   task.command = nullptr;
   task.next_free = free_tasks_;
   free_tasks_ = &task;
-}
-
-// -- aborts
-
-/// Marks first, so that nothing of the chosen ones runs on while the others end. Those whose disk
-/// request is out end when it is back: until then their writes could still land.
-template <class Predicate>
-void DeviceServer::abort_where(Predicate predicate) {
-  for (Command* it = tasks_.first(); it != nullptr; it = it->next)
-    if (predicate(*it)) it->aborted = true;
-  for (Command* it = tasks_.first(); it != nullptr;) {
-    if (it->aborted && !it->task->disk_busy) {
-      drop(*it->task);
-      it = tasks_.first();  // the owner may have changed anything
-    } else {
-      it = it->next;
-    }
-  }
-}
-
-void DeviceServer::abort(Command& command) {
-  if (command.task == nullptr || command.aborted) return;
-  command.aborted = true;
-  if (!command.task->disk_busy) drop(*command.task);
-}
-
-void DeviceServer::abort_task_set(const Nexus& nexus) {
-  abort_where([&](const Command& command) { return command.nexus == &nexus; });
-}
-
-void DeviceServer::clear_task_set(const Nexus& nexus) {
-  for (const Command* it = tasks_.first(); it != nullptr; it = it->next)
-    if (it->nexus != &nexus && it->task->nexus != nullptr)
-      it->task->nexus->attentions.establish(UnitAttention::commands_cleared);
-  abort_where([](const Command&) { return true; });
-}
-
-void DeviceServer::note_commands_cleared(const Nexus& nexus) {
-  if (NexusState* state = find(nexus))
-    state->attentions.establish(UnitAttention::commands_cleared_by_transport);
-}
-
-void DeviceServer::abort_and_wait(Task& task, std::vector<PortIdentity> ports) {
-  const Command* self = task.command;
-  quiet_waits_.push_back({&task, ports});
-  abort_where([&](const Command& command) {
-    return &command != self &&
-           std::ranges::any_of(ports, [&](const auto& port) { return port.is(*command.nexus); });
-  });
-  end_quiet_waits();
-}
-
-/// No aborted command of these ports is with the disk any more.
-bool DeviceServer::quiet(const QuietWait& wait) const {
-  for (const Command* it = tasks_.first(); it != nullptr; it = it->next)
-    if (it->aborted &&
-        std::ranges::any_of(wait.ports, [&](const auto& port) { return port.is(*it->nexus); }))
-      return false;
-  return true;
-}
-
-void DeviceServer::end_quiet_waits() {
-  for (std::size_t i = 0; i < quiet_waits_.size();) {
-    if (!quiet(quiet_waits_[i])) {
-      ++i;
-      continue;
-    }
-    quiet_waits_[i].task->good();  // release() takes it off the list
-    i = 0;
-  }
-}
-
-void DeviceServer::reset() {
-  log_.info("scsi.unit_reset disk={} commands={}", identity_.name, tasks_.size());
-  reservations_.reset();
-  mode_ = ModeState::defaults(geometry().write_cache);
-  for (const auto& state : nexuses_) state->prevents_removal = false;
-  establish_for_all(UnitAttention::unit_reset, nullptr);
-  abort_where([](const Command&) { return true; });
 }
 
 // -- capacity

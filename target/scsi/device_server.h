@@ -10,11 +10,13 @@
 
 #include "target/backstore/backstore.h"
 #include "target/base/log.h"
+#include "target/scsi/aca.h"
 #include "target/scsi/logical_unit.h"
 #include "target/scsi/mode_pages.h"
 #include "target/scsi/reservation_changes.h"
 #include "target/scsi/reservations.h"
 #include "target/scsi/sanitizer.h"
+#include "target/scsi/saved_mode.h"
 #include "target/scsi/task.h"
 #include "target/scsi/task_set.h"
 #include "target/scsi/unit_attention.h"
@@ -25,6 +27,7 @@ namespace tsihd::scsi {
 struct NexusState {
   Nexus* nexus = nullptr;
   UnitAttentions attentions;
+  bool faulted = false;  ///< there is an ACA condition for it (aca.h)
   bool prevents_removal = false;
 };
 
@@ -51,12 +54,15 @@ class DeviceServer {
   void data_out_ready(Command& command);
   void add_target_port(const TargetPort& port);
   Result<void> keep_reservations(backstore::OpenedState state);
+  Result<void> keep_mode(backstore::OpenedState state);
   void attach(Nexus& nexus);
   void detach(Nexus& nexus);
   void abort(Command& command);
   void abort_task_set(const Nexus& nexus);
   void clear_task_set(const Nexus& nexus);
-  void reset();
+  bool clear_aca(const Nexus& nexus);
+  void reset(const Nexus* by);
+  void note_fault(const Command& command);
   void note_commands_cleared(const Nexus& nexus);
   Result<bool> refresh_capacity();
   Result<void> resize(std::uint64_t size_bytes);
@@ -67,10 +73,20 @@ class DeviceServer {
   const backstore::Geometry& geometry() const { return backstore_->geometry(); }
   std::uint32_t block_bytes() const { return geometry().block_size_bytes; }
   std::uint64_t block_count() const { return geometry().size_bytes / block_bytes(); }
-  ModeState& mode() { return mode_; }
+  const ModeState& mode() const { return mode_; }
+  void set_mode(const ModeState& mode);
+  const ModeState& default_mode() const { return default_mode_; }
+  /// What a power on or a reset brings: the saved values, or the defaults.
+  const ModeState& initial_mode() const {
+    return saved_mode_.values() ? *saved_mode_.values() : default_mode_;
+  }
+  ModeCapabilities mode_capabilities() const;
+  SavedMode& saved_mode() { return saved_mode_; }
+  const SavedMode& saved_mode() const { return saved_mode_; }
   Reservations& reservations() { return reservations_; }
   ReservationChanges& reservation_changes() { return reservation_changes_; }
   TaskSet& tasks() { return tasks_; }
+  const AcaConditions& aca() const { return aca_; }
   Sanitizer& sanitizer() { return sanitizer_; }
   bool descriptor_sense() const { return mode_.descriptor_sense; }
   bool write_cache_enabled() const { return mode_.write_cache; }
@@ -101,8 +117,24 @@ class DeviceServer {
   bool check(Task& task);
   void capacity_changed(std::uint64_t before_bytes);
   void end_quiet_waits();
+  /// Marks commands as aborted, and how those of other nexuses than `by` (null: nobody's word)
+  /// learn of it. Nothing ends before sweep_aborted().
   template <class Predicate>
-  void abort_where(Predicate predicate);
+  void mark_aborted(const Nexus* by, Predicate predicate);
+  void sweep_aborted();
+  template <class Predicate>
+  void abort_where(const Nexus* by, Predicate predicate) {
+    mark_aborted(by, predicate);
+    sweep_aborted();
+  }
+  bool refused_by_aca(Task& task);
+  void report_attention(Task& task);
+  void note_status(NexusState& nexus, const Command& command);
+  void update_constraints();
+  void settle_fault();
+  void mark_after_fault(NexusState& nexus, const Command& command);
+  void hold(Task& task, Task::Step resume);
+  void resume_held();
 
   struct QuietWait {
     Task* task;
@@ -118,7 +150,12 @@ class DeviceServer {
   NexusState* last_found_ = nullptr;
   std::vector<TargetPort> target_ports_;
   TaskSet tasks_;
+  AcaConditions aca_{*this};
+  bool resuming_ = false;
+  std::size_t held_ = 0;  ///< tasks that an ACA condition keeps from going on
+  ModeState default_mode_;
   ModeState mode_;
+  SavedMode saved_mode_;
   Reservations reservations_;
   ReservationChanges reservation_changes_;
   std::vector<std::unique_ptr<Task>> all_tasks_;

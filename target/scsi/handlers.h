@@ -13,7 +13,7 @@ void request_sense(Task& task);
 void report_luns(Task& task);
 void report_supported_operation_codes(Task& task);
 void report_supported_task_management(Task& task);
-// mode_pages.cpp
+// mode_commands.cpp
 void mode_sense(Task& task);
 void mode_select(Task& task);
 // log_pages.cpp

@@ -26,7 +26,7 @@ Bytes standard_data(const DeviceServer& server) {
   const Identity& identity = server.identity();
   Bytes data(96);
   data[2] = std::byte{0x06};  // SPC-4
-  data[3] = std::byte{0x12};  // HISUP, response data format 2
+  data[3] = std::byte{0x32};  // NORMACA, HISUP, response data format 2
   data[4] = static_cast<std::byte>(data.size() - 5);
   data[7] = std::byte{0x02};  // CMDQUE
   put_text(&data[8], 8, identity.vendor);

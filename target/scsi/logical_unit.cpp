@@ -22,12 +22,17 @@ void LogicalUnit::add_target_port(const std::string& target_name, std::uint16_t 
 Result<void> LogicalUnit::keep_reservations(backstore::OpenedState state) {
   return server_->keep_reservations(std::move(state));
 }
+Result<void> LogicalUnit::keep_mode(backstore::OpenedState state) {
+  return server_->keep_mode(std::move(state));
+}
 void LogicalUnit::attach(Nexus& nexus) { server_->attach(nexus); }
 void LogicalUnit::detach(Nexus& nexus) { server_->detach(nexus); }
 void LogicalUnit::abort(Command& command) { server_->abort(command); }
 void LogicalUnit::abort_task_set(Nexus& nexus) { server_->abort_task_set(nexus); }
 void LogicalUnit::clear_task_set(Nexus& nexus) { server_->clear_task_set(nexus); }
-void LogicalUnit::reset() { server_->reset(); }
+bool LogicalUnit::clear_aca(Nexus& nexus) { return server_->clear_aca(nexus); }
+void LogicalUnit::reset(const Nexus* by) { server_->reset(by); }
+void LogicalUnit::note_fault(const Command& command) { server_->note_fault(command); }
 void LogicalUnit::note_commands_cleared(Nexus& nexus) { server_->note_commands_cleared(nexus); }
 Result<bool> LogicalUnit::refresh_capacity() { return server_->refresh_capacity(); }
 Result<void> LogicalUnit::resize(std::uint64_t size_bytes) { return server_->resize(size_bytes); }

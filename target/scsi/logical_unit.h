@@ -52,6 +52,9 @@ class LogicalUnit {
   /// again. Before the unit serves. Fails, with the reason, when it does not hold this unit's.
   Result<void> keep_reservations(backstore::OpenedState state);
 
+  /// Makes mode pages savable, in `state`; those in it are in force again. Otherwise as above.
+  Result<void> keep_mode(backstore::OpenedState state);
+
   /// A nexus appears: POWER ON, RESET OR BUS DEVICE RESET OCCURRED (29/00) is kept for it.
   void attach(Nexus& nexus);
   /// A nexus is gone: its unit attentions go, its commands are aborted (command_aborted for each,
@@ -60,8 +63,15 @@ class LogicalUnit {
 
   void abort(Command& command);       ///< ABORT TASK
   void abort_task_set(Nexus& nexus);  ///< ABORT TASK SET
-  void clear_task_set(Nexus& nexus);  ///< CLEAR TASK SET, with 2F/00 for the others
-  void reset();                       ///< LOGICAL UNIT RESET, with 29/03 for all
+  void clear_task_set(Nexus& nexus);  ///< CLEAR TASK SET; the others learn of it, see TAS
+  /// CLEAR ACA: aborts the commands with the ACA attribute and lets go what the condition held.
+  /// False: the condition is another nexus's.
+  bool clear_aca(Nexus& nexus);
+  /// LOGICAL UNIT RESET, with 29/03 for all. `by`: whose word it was, null for nobody's.
+  void reset(const Nexus* by = nullptr);
+  /// The transport itself ends this command of the unit with CHECK CONDITION: what follows from
+  /// that for others (ACA, QERR) happens here. Not while the device server has the command.
+  void note_fault(const Command& command);
   /// Commands of this nexus ended with a connection, not by its word: 47/7F is kept for it
   /// (RFC 3720 6.5).
   void note_commands_cleared(Nexus& nexus);

@@ -1,213 +1,247 @@
 #include "target/scsi/mode_pages.h"
 
 #include <algorithm>
-#include <array>
-#include <vector>
 
 #include "target/scsi/bytes.h"
-#include "target/scsi/device_server.h"
-#include "target/scsi/handlers.h"
-#include "target/scsi/limits.h"
 
 namespace tsihd::scsi {
 namespace {
 
 using Bytes = std::vector<std::byte>;
 
-constexpr std::uint8_t kModeSense6 = 0x1a;
-constexpr std::uint8_t kModeSelect6 = 0x15;
-constexpr std::byte kWce{0x04};
-constexpr std::byte kDSense{0x04};
-constexpr std::byte kSwp{0x08};
+constexpr std::size_t kLongestPageBytes = 32;
+constexpr std::byte kSubpageFormat{0x40};
+constexpr std::byte kSavable{0x80};
 
 struct ModePage {
   std::uint8_t code;
-  std::uint8_t bytes;  ///< with the two of the header
-  /// Fills in the values, or in changeable form a one for every bit that MODE SELECT may change.
-  void (*fill)(const ModeState& state, bool changeable, std::byte* page);
+  std::uint8_t subpage;
+  std::uint8_t bytes;  ///< with its header
+  /// Null: there always.
+  bool (*offered)(const ModeCapabilities&);
+  void (*fill)(const ModeState&, std::byte* page);
+  /// A one in each bit that MODE SELECT may change; null: in none.
+  void (*changeable)(const ModeCapabilities&, std::byte* page);
+  /// False: a value of the changeable bits that has no meaning; *bad is the byte.
+  bool (*take)(const std::byte* page, ModeState&, std::uint16_t* bad);
+
+  std::size_t header_bytes() const { return subpage == 0 ? 2 : 4; }
 };
 
-void read_write_error_recovery(const ModeState&, bool, std::byte*) {}
+bool has(std::byte value, std::byte bit) { return (value & bit) != std::byte{0}; }
+std::byte when(bool on, std::byte bit) { return on ? bit : std::byte{0}; }
+bool knows_space(const ModeCapabilities& can) { return can.knows_space; }
 
-void caching(const ModeState& state, bool changeable, std::byte* page) {
-  if (changeable ? state.volatile_cache : state.write_cache) page[2] = kWce;
+// -- 01h read-write error recovery (SBC-3 6.5.8)
+
+constexpr std::byte kLbpere{0x80};
+
+void fill_recovery(const ModeState& state, std::byte* page) {
+  page[7] = when(state.reports_thresholds, kLbpere);
+}
+void recovery_changeable(const ModeCapabilities& can, std::byte* page) {
+  page[7] = when(can.knows_space, kLbpere);
+}
+bool take_recovery(const std::byte* page, ModeState& state, std::uint16_t*) {
+  state.reports_thresholds = has(page[7], kLbpere);
+  return true;
 }
 
-void control(const ModeState& state, bool changeable, std::byte* page) {
-  if (changeable || state.descriptor_sense) page[2] |= kDSense;
-  if (changeable || state.software_write_protect) page[4] |= kSwp;
-  if (changeable) return;
-  page[3] = std::byte{0x10};  // unrestricted reordering; QErr 0: others go on
-  put16(page + 8, 0xffff);    // BUSY TIMEOUT PERIOD: unlimited
+// -- 08h caching (SBC-3 6.5.5)
+
+constexpr std::byte kWce{0x04};
+
+void fill_caching(const ModeState& state, std::byte* page) {
+  page[2] = when(state.write_cache, kWce);
+}
+void caching_changeable(const ModeCapabilities& can, std::byte* page) {
+  page[2] = when(can.volatile_cache, kWce);
+}
+bool take_caching(const std::byte* page, ModeState& state, std::uint16_t*) {
+  state.write_cache = has(page[2], kWce);
+  return true;
 }
 
-void informational_exceptions(const ModeState&, bool, std::byte*) {}
+// -- 0Ah control (SPC-4 7.5.8)
 
-constexpr std::array<ModePage, 4> kPages{{{0x01, 12, read_write_error_recovery},
-                                          {0x08, 20, caching},
-                                          {0x0a, 12, control},
-                                          {0x1c, 12, informational_exceptions}}};
-constexpr std::uint8_t kAllPages = 0x3f;
+constexpr std::byte kTst{0xe0};
+constexpr std::byte kTstPerNexus{0x20};
+constexpr std::byte kDSense{0x04};
+constexpr std::byte kGltsd{0x02};
+constexpr std::byte kQam{0xf0};
+constexpr std::byte kQamUnrestricted{0x10};
+constexpr std::byte kQerr{0x06};
+constexpr std::byte kInterlock{0x30};
+constexpr std::byte kSwp{0x08};
+constexpr std::byte kTas{0x40};
 
-void append_page(Bytes& data, const ModePage& page, const ModeState& state, bool changeable) {
+void fill_control(const ModeState& state, std::byte* page) {
+  page[2] =
+      kGltsd | when(state.separate_task_sets, kTstPerNexus) | when(state.descriptor_sense, kDSense);
+  page[3] = when(!state.restricted_reordering, kQamUnrestricted) |
+            static_cast<std::byte>(static_cast<unsigned>(state.queue_error) << 1);
+  page[4] = static_cast<std::byte>(static_cast<unsigned>(state.attention_interlock) << 4) |
+            when(state.software_write_protect, kSwp);
+  page[5] = when(state.task_aborted_status, kTas);
+  put16(page + 8, 0xffff);  // BUSY TIMEOUT PERIOD: unlimited
+}
+void control_changeable(const ModeCapabilities&, std::byte* page) {
+  page[2] = kTst | kDSense;
+  page[3] = kQam | kQerr;
+  page[4] = kInterlock | kSwp;
+  page[5] = kTas;
+}
+bool take_control(const std::byte* page, ModeState& state, std::uint16_t* bad) {
+  const std::byte task_sets = page[2] & kTst, reordering = page[3] & kQam;
+  const auto queue_error = static_cast<unsigned>(page[3] & kQerr) >> 1;
+  const auto interlock = static_cast<unsigned>(page[4] & kInterlock) >> 4;
+  *bad = 2;
+  if (task_sets != std::byte{0} && task_sets != kTstPerNexus) return false;
+  *bad = 3;
+  if (reordering != std::byte{0} && reordering != kQamUnrestricted) return false;
+  if (queue_error == 2) return false;
+  *bad = 4;
+  if (interlock == 1) return false;
+  state.separate_task_sets = task_sets == kTstPerNexus;
+  state.descriptor_sense = has(page[2], kDSense);
+  state.restricted_reordering = reordering != kQamUnrestricted;
+  state.queue_error = static_cast<QueueError>(queue_error);
+  state.attention_interlock = static_cast<AttentionInterlock>(interlock);
+  state.software_write_protect = has(page[4], kSwp);
+  state.task_aborted_status = has(page[5], kTas);
+  return true;
+}
+
+// -- 0Ah/01h control extension, 1Ch informational exceptions: there, and as they are
+
+void fill_nothing(const ModeState&, std::byte*) {}
+bool take_nothing(const std::byte*, ModeState&, std::uint16_t*) { return true; }
+
+// -- 1Ch/02h logical block provisioning (SBC-3 6.5.9): a threshold descriptor for each resource
+//    that log page 0Ch has (log_pages.cpp)
+
+constexpr std::byte kEnabled{0x80};
+constexpr std::byte kArmedWhenFalling{0x02};
+constexpr std::byte kArmedWhenRising{0x01};
+constexpr std::byte kAvailableResource{0x01};
+constexpr std::byte kUsedResource{0x02};
+constexpr std::size_t kAvailableAt = 16;
+constexpr std::size_t kUsedAt = 24;
+
+void fill_provisioning(const ModeState& state, std::byte* page) {
+  page[kAvailableAt] = kArmedWhenFalling | when(state.least_available.enabled, kEnabled);
+  page[kAvailableAt + 1] = kAvailableResource;
+  put32(page + kAvailableAt + 4, state.least_available.sets);
+  page[kUsedAt] = kArmedWhenRising | when(state.most_used.enabled, kEnabled);
+  page[kUsedAt + 1] = kUsedResource;
+  put32(page + kUsedAt + 4, state.most_used.sets);
+}
+void provisioning_changeable(const ModeCapabilities&, std::byte* page) {
+  for (std::size_t at : {kAvailableAt, kUsedAt}) {
+    page[at] = kEnabled;
+    put32(page + at + 4, 0xffffffff);
+  }
+}
+bool take_provisioning(const std::byte* page, ModeState& state, std::uint16_t*) {
+  state.least_available = {has(page[kAvailableAt], kEnabled), get32(page + kAvailableAt + 4)};
+  state.most_used = {has(page[kUsedAt], kEnabled), get32(page + kUsedAt + 4)};
+  return true;
+}
+
+constexpr std::array<ModePage, 6> kPages{{
+    {0x01, 0x00, 12, nullptr, fill_recovery, recovery_changeable, take_recovery},
+    {0x08, 0x00, 20, nullptr, fill_caching, caching_changeable, take_caching},
+    {0x0a, 0x00, 12, nullptr, fill_control, control_changeable, take_control},
+    {0x0a, 0x01, 32, nullptr, fill_nothing, nullptr, take_nothing},
+    {0x1c, 0x00, 12, nullptr, fill_nothing, nullptr, take_nothing},
+    {0x1c, 0x02, 32, knows_space, fill_provisioning, provisioning_changeable, take_provisioning},
+}};
+
+bool offers(const ModePage& page, const ModeCapabilities& can) {
+  return page.offered == nullptr || page.offered(can);
+}
+
+void append_page(Bytes& data, const ModePage& page, const ModeState& state,
+                 const ModeCapabilities& can, bool changeable, bool savable) {
   const std::size_t at = data.size();
   data.resize(at + page.bytes);
-  page.fill(state, changeable, &data[at]);
-  data[at] = std::byte{page.code};
-  data[at + 1] = static_cast<std::byte>(page.bytes - 2);
-}
-
-void append_block_descriptor(Bytes& data, const DeviceServer& server, bool long_lba) {
-  const std::size_t at = data.size();
-  data.resize(at + (long_lba ? 16 : 8));
-  if (long_lba) {
-    put64(&data[at], server.block_count());
-    put32(&data[at + 12], server.block_bytes());
+  if (!changeable)
+    page.fill(state, &data[at]);
+  else if (page.changeable != nullptr)
+    page.changeable(can, &data[at]);
+  data[at] = std::byte{page.code} | when(savable, kSavable);
+  const std::size_t follows = page.bytes - page.header_bytes();
+  if (page.subpage == 0) {
+    data[at + 1] = static_cast<std::byte>(follows);
   } else {
-    put32(&data[at], std::min<std::uint64_t>(server.block_count(), UINT32_MAX));
-    put32(&data[at + 4], server.block_bytes());
+    data[at] |= kSubpageFormat;
+    data[at + 1] = std::byte{page.subpage};
+    put16(&data[at + 2], follows);
   }
 }
 
-// -- MODE SELECT: read whole, checked whole, then applied
-
-struct Selection {
-  ModeState wanted;
-  Sense error = sense::kNone;
-
-  bool fail(const Sense& why) {
-    error = why;
-    return false;
-  }
-};
-
-void apply(const ModePage& page, const std::byte* values, ModeState& state) {
-  if (page.code == 0x08) state.write_cache = (values[2] & kWce) != std::byte{0};
-  if (page.code == 0x0a) {
-    state.descriptor_sense = (values[2] & kDSense) != std::byte{0};
-    state.software_write_protect = (values[4] & kSwp) != std::byte{0};
-  }
+/// The page whose header is at the front of `rest`, which has at least two bytes.
+const ModePage* find_page(std::span<const std::byte> rest, const ModeCapabilities& can) {
+  const auto code = static_cast<std::uint8_t>(rest[0] & std::byte{0x3f});
+  const auto subpage = has(rest[0], kSubpageFormat) ? static_cast<std::uint8_t>(rest[1]) : 0;
+  for (const ModePage& it : kPages)
+    if (it.code == code && it.subpage == subpage && offers(it, can)) return &it;
+  return nullptr;
 }
 
-/// Every bit that is not changeable must have its present value.
-bool take_page(Selection& selection, const ModeState& present, std::span<const std::byte> list,
-               std::size_t at) {
-  const auto code = static_cast<std::uint8_t>(list[at] & std::byte{0x3f});
-  const bool subpage = (list[at] & std::byte{0x40}) != std::byte{0};
-  const auto it = std::ranges::find(kPages, code, &ModePage::code);
-  const auto offset = static_cast<std::uint16_t>(at);
-  if (it == kPages.end() || subpage) return selection.fail(sense::invalid_parameter(offset));
-  if (static_cast<std::uint8_t>(list[at + 1]) + 2u != it->bytes)
-    return selection.fail(sense::invalid_parameter(static_cast<std::uint16_t>(offset + 1)));
-  if (list.size() - at < it->bytes) return selection.fail(sense::kParameterListLength);
-  std::array<std::byte, 32> now{};
-  std::array<std::byte, 32> changeable{};
-  it->fill(present, false, now.data());
-  it->fill(present, true, changeable.data());
-  for (std::size_t i = 2; i < it->bytes; ++i)
-    if (((list[at + i] ^ now[i]) & ~changeable[i]) != std::byte{0})
-      return selection.fail(sense::invalid_parameter(static_cast<std::uint16_t>(at + i)));
-  apply(*it, &list[at], selection.wanted);
-  return true;
-}
-
-bool take_block_descriptor(Selection& selection, const DeviceServer& server,
-                           std::span<const std::byte> list, std::size_t at, std::size_t bytes,
-                           bool long_lba) {
-  if (bytes == 0) return true;
-  if (bytes != (long_lba ? 16u : 8u))
-    return selection.fail(sense::invalid_parameter(static_cast<std::uint16_t>(at - 1)));
-  if (list.size() - at < bytes) return selection.fail(sense::kParameterListLength);
-  // The block size stays; the number of blocks is not looked at (SBC: it changes nothing here).
-  const std::uint32_t block = long_lba ? get32(&list[at + 12]) : get24(&list[at + 5]);
-  if (block == server.block_bytes()) return true;
-  return selection.fail(sense::invalid_parameter(static_cast<std::uint16_t>(at + 5)));
-}
-
-bool read_list(Selection& selection, const DeviceServer& server, std::span<const std::byte> list,
-               bool six) {
-  const std::size_t header = six ? 4 : 8;
-  if (list.size() < header) return selection.fail(sense::kParameterListLength);
-  const bool long_lba = !six && (list[4] & std::byte{1}) != std::byte{0};
-  const std::size_t descriptor = six ? static_cast<std::uint8_t>(list[3]) : get16(&list[6]);
-  if (!take_block_descriptor(selection, server, list, header, descriptor, long_lba)) return false;
-  for (std::size_t at = header + descriptor; at < list.size();) {
-    if (list.size() - at < 2) return selection.fail(sense::kParameterListLength);
-    if (!take_page(selection, selection.wanted, list, at)) return false;
-    at += static_cast<std::uint8_t>(list[at + 1]) + 2u;
-  }
-  return true;
-}
-
-void mode_select_now(Task& task) {
-  const bool six = task.cdb()[0] == kModeSelect6;
-  if (task.data_out().size() < task.command->wanted_data_out_bytes)
-    return task.fail(sense::kParameterListLength);
-  ModeState& mode = task.server->mode();
-  Selection selection{.wanted = mode, .error = {}};
-  if (!read_list(selection, *task.server, task.data_out(), six)) return task.fail(selection.error);
-  const bool cache_ends = mode.write_cache && !selection.wanted.write_cache;
-  const bool changed = mode.write_cache != selection.wanted.write_cache ||
-                       mode.descriptor_sense != selection.wanted.descriptor_sense ||
-                       mode.software_write_protect != selection.wanted.software_write_protect;
-  mode = selection.wanted;
-  if (changed) task.server->establish_for_all(UnitAttention::mode_parameters_changed, task.nexus);
-  if (!cache_ends) return task.good();
-  task.flush(&Task::good_step);  // what was cached until now
+std::optional<Sense> take_page(std::span<const std::byte> list, std::size_t at,
+                               const ModePage& page, const ModeCapabilities& can,
+                               ModeState& wanted) {
+  const auto wrong = [at](std::size_t byte) {
+    return sense::invalid_parameter(static_cast<std::uint16_t>(at + byte));
+  };
+  const std::size_t header = page.header_bytes();
+  if (list.size() - at < header) return sense::kParameterListLength;
+  const std::size_t follows =
+      page.subpage == 0 ? static_cast<std::uint8_t>(list[at + 1]) : get16(&list[at + 2]);
+  if (follows != page.bytes - header) return wrong(header == 2 ? 1 : 2);
+  if (list.size() - at < page.bytes) return sense::kParameterListLength;
+  std::array<std::byte, kLongestPageBytes> now{}, changeable{};
+  page.fill(wanted, now.data());
+  if (page.changeable != nullptr) page.changeable(can, changeable.data());
+  for (std::size_t i = header; i < page.bytes; ++i)
+    if (((list[at + i] ^ now[i]) & ~changeable[i]) != std::byte{0}) return wrong(i);
+  std::uint16_t bad = 0;
+  if (!page.take(&list[at], wanted, &bad)) return wrong(bad);
+  return std::nullopt;
 }
 
 }  // namespace
 
-void mode_sense(Task& task) {
-  constexpr std::uint8_t kDbd = 0x08;
-  constexpr std::uint8_t kLlbaa = 0x10;
-  const std::uint8_t* cdb = task.cdb();
-  const bool six = cdb[0] == kModeSense6;
-  const std::uint8_t code = cdb[2] & 0x3f;
-  const std::uint8_t page_control = cdb[2] >> 6;
-  const bool long_lba = !six && (cdb[1] & kLlbaa) != 0;
-  DeviceServer& server = *task.server;
-  if (page_control == 3) return task.fail(sense::kSavingNotSupported);
-  if (cdb[3] != 0 && !(code == kAllPages && cdb[3] == 0xff))
-    return task.fail(sense::invalid_cdb_field(3));
-
-  Bytes data(six ? 4 : 8);
-  if ((cdb[1] & kDbd) == 0) append_block_descriptor(data, server, long_lba);
-  const std::size_t descriptor_bytes = data.size() - (six ? 4 : 8);
-  const ModeState state =
-      page_control == 2 ? ModeState::defaults(server.geometry().write_cache) : server.mode();
+std::optional<std::uint16_t> append_mode_pages(Bytes& data, std::uint8_t code, std::uint8_t subpage,
+                                               const ModeState& state, const ModeCapabilities& can,
+                                               bool changeable, bool savable) {
+  constexpr std::uint16_t kPageCodeByte = 2, kSubpageByte = 3;
   const std::size_t before = data.size();
-  for (const ModePage& page : kPages)
-    if (code == kAllPages || code == page.code) append_page(data, page, state, page_control == 1);
-  if (data.size() == before) return task.fail(sense::invalid_cdb_field(2));
-
-  const bool protected_now = task.lun_write_protected || server.geometry().read_only ||
-                             server.mode().software_write_protect;
-  const auto device_specific = std::byte(0x10 | (protected_now ? 0x80 : 0));  // DPOFUA, WP
-  if (six) {
-    data[0] = static_cast<std::byte>(data.size() - 1);
-    data[2] = device_specific;
-    data[3] = static_cast<std::byte>(descriptor_bytes);
-    return task.reply(data, cdb[4]);
+  bool code_known = code == kAllPages;
+  for (const ModePage& page : kPages) {
+    if (!offers(page, can) || (code != kAllPages && code != page.code)) continue;
+    code_known = true;
+    if (subpage == kAllSubpages || subpage == page.subpage)
+      append_page(data, page, state, can, changeable, savable);
   }
-  put16(&data[0], data.size() - 2);
-  data[3] = device_specific;
-  if (long_lba) data[4] = std::byte{1};
-  put16(&data[6], descriptor_bytes);
-  task.reply(data, get16(cdb + 7));
+  if (!code_known) return kPageCodeByte;
+  // With all pages, SPC-4 6.11 has subpage codes 00h and FFh only.
+  const bool no_such = code == kAllPages && subpage != 0 && subpage != kAllSubpages;
+  if (!no_such && data.size() > before) return std::nullopt;
+  return kSubpageByte;
 }
 
-void mode_select(Task& task) {
-  constexpr std::uint8_t kSavePages = 0x01;
-  constexpr std::uint8_t kPageFormat = 0x10;
-  const std::uint8_t* cdb = task.cdb();
-  const std::uint32_t bytes = cdb[0] == kModeSelect6 ? cdb[4] : get16(cdb + 7);
-  if ((cdb[1] & kSavePages) != 0 || (cdb[1] & kPageFormat) == 0)
-    return task.fail(sense::invalid_cdb_field(1));
-  if (bytes > kMaxModeParameterBytes) return task.fail(sense::kParameterListLength);
-  if (bytes == 0) return task.good();  // no parameters: not an error (SPC)
-  if (task.command->expected_data_out_bytes == 0) return task.fail(sense::kParameterListLength);
-  task.want_data_out(bytes, mode_select_now);
+std::optional<Sense> take_mode_pages(std::span<const std::byte> list, std::size_t at,
+                                     const ModeCapabilities& can, ModeState& wanted) {
+  while (at < list.size()) {
+    if (list.size() - at < 2) return sense::kParameterListLength;
+    const ModePage* page = find_page(list.subspan(at), can);
+    if (page == nullptr) return sense::invalid_parameter(static_cast<std::uint16_t>(at));
+    if (const auto why = take_page(list, at, *page, can, wanted)) return why;
+    at += page->bytes;
+  }
+  return std::nullopt;
 }
 
 }  // namespace tsihd::scsi

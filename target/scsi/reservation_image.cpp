@@ -2,25 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <boost/crc.hpp>
 #include <iterator>
 #include <sstream>
 
+#include "target/scsi/state_image.h"
 #include "target/scsi/transport_id.h"
 
 namespace tsihd::scsi {
 namespace {
 
-constexpr std::string_view kMagic = "tsihd-reservations 1\n";
-constexpr std::string_view kChecksum = "crc32c 0x";
-
-std::string unit_line(const std::string& serial) { return fmt::format("unit {}\n", serial); }
-
-std::string checksum_line(std::string_view text) {
-  boost::crc_optimal<32, 0x1edc6f41, 0xffffffff, 0xffffffff, true, true> crc;
-  crc.process_bytes(text.data(), text.size());
-  return fmt::format("{}{:08x}\n", kChecksum, crc.checksum());
-}
+constexpr std::string_view kMagic = "tsihd-reservations 1";
 
 /// False for a line that has not the form of one; its values are judged by encoding them again.
 bool read_line(const std::string& line, Reservations::Kept& kept) {
@@ -47,7 +38,7 @@ bool read_line(const std::string& line, Reservations::Kept& kept) {
 std::string encode_reservations(const Reservations& reservations, const std::string& serial) {
   if (!reservations.persists() || reservations.registrations().empty()) return "";
   const Reservations::Kept kept = reservations.kept();
-  std::string text = std::string(kMagic) + unit_line(serial);
+  std::string text;
   for (const auto& it : kept.registrations)
     fmt::format_to(std::back_inserter(text), "registration 0x{:016x} {} {} {}\n", it.key,
                    it.port.target_portal_group_tag, it.port.initiator_port_name,
@@ -55,19 +46,14 @@ std::string encode_reservations(const Reservations& reservations, const std::str
   if (kept.type != ReservationType::none)
     fmt::format_to(std::back_inserter(text), "reservation {} {}\n",
                    static_cast<unsigned>(kept.type), kept.holder);
-  return text + checksum_line(text);
+  return seal_image(kMagic, serial, text);
 }
 
 Result<Reservations> decode_reservations(std::string_view text, const std::string& serial) {
-  if (!text.starts_with(kMagic)) return fail("not a file of registrations");
-  const std::size_t end = text.rfind(kChecksum);
-  if (end == text.npos || text.substr(end) != checksum_line(text.substr(0, end)))
-    return fail("damaged: its checksum does not fit its content");
-  if (!text.substr(kMagic.size()).starts_with(unit_line(serial)))
-    return fail(fmt::format("of another unit, expected serial number {}", serial));
+  const auto body = open_image(text, kMagic, serial, "registrations");
+  if (!body) return std::unexpected(body.error());
   Reservations::Kept kept;
-  const std::size_t begin = kMagic.size() + unit_line(serial).size();
-  std::istringstream lines{std::string(text.substr(begin, end - begin))};
+  std::istringstream lines{std::string(*body)};
   for (std::string line; std::getline(lines, line);)
     if (!read_line(line, kept)) return fail(fmt::format("not understood: \"{}\"", line));
   if (kept.registrations.size() > Reservations::kMaxRegistrations)

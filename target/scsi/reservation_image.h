@@ -1,11 +1,8 @@
-// Registrations and the reservation of one unit as text: what APTPL keeps. Lines, closed by a
-// CRC32C of all before it:
+// Registrations and the reservation of one unit as text: what APTPL keeps. Lines, framed as
+// state_image.h says:
 //
-//   tsihd-reservations 1
-//   unit <serial number>
 //   registration 0x<key> <portal group tag> <initiator port name> <target name>     each
 //   reservation <type> <index of the holder's registration, 0 for all registrants>  when reserved
-//   crc32c 0x<8 hex digits>
 #pragma once
 
 #include <string>

@@ -37,6 +37,12 @@ struct Task {
   bool running = false;    ///< has had its turn
   bool disk_busy = false;  ///< io is with the backstore
 
+  // -- the device server's
+  bool passes_aca = false;   ///< starts and ends although there is an ACA condition (aca.h)
+  bool held = false;         ///< goes on with `resume` when the ACA condition is cleared
+  bool tells_abort = false;  ///< aborted, and ends with TASK ABORTED (TAS)
+  Step resume = nullptr;
+
   // -- the handler's
   Step step = nullptr;
   backstore::Io io;

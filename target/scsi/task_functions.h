@@ -14,9 +14,10 @@ struct TaskFunctionRow {
   std::uint8_t support_bit;  ///< of byte 0 of the parameter data (SPC-4 6.36)
 };
 
-inline constexpr std::array<TaskFunctionRow, 6> kTaskFunctions{{
+inline constexpr std::array<TaskFunctionRow, 7> kTaskFunctions{{
     {1, "ABORT TASK", 0x80},
     {2, "ABORT TASK SET", 0x40},
+    {3, "CLEAR ACA", 0x20},
     {4, "CLEAR TASK SET", 0x10},
     {5, "LOGICAL UNIT RESET", 0x08},
     {6, "TARGET WARM RESET", 0x02},

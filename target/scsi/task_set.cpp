@@ -1,12 +1,14 @@
 #include "target/scsi/task_set.h"
 
 #include "target/scsi/device_server.h"
+#include "target/scsi/operations.h"
 
 namespace tsihd::scsi {
 
 void TaskSet::enter(Task& task) {
   Command& command = *task.command;
-  const bool head = command.attribute == TaskAttribute::head;
+  const bool head =
+      command.attribute == TaskAttribute::head || command.attribute == TaskAttribute::aca;
   command.previous = head ? nullptr : last_;
   command.next = head ? first_ : nullptr;
   (command.previous == nullptr ? first_ : command.previous->next) = &command;
@@ -24,8 +26,14 @@ void TaskSet::leave(Task& task) {
   --size_;
   if (task.special) --special_;
   if (task.blocked) --blocked_;
-  if (task.running) --running_;
-  if (task.running && task.exclusive) exclusive_running_ = false;
+  stop(task);
+}
+
+void TaskSet::stop(Task& task) {
+  if (!task.running) return;
+  task.running = false;
+  --running_;
+  if (task.exclusive) exclusive_running_ = false;
 }
 
 void TaskSet::make_exclusive(Task& task) {
@@ -35,10 +43,30 @@ void TaskSet::make_exclusive(Task& task) {
 }
 
 void TaskSet::request_turn(Task& task) {
-  if (special_ == 0 || may_run(task)) return run(task);
+  if ((special_ == 0 && !constrained_) || may_run(task)) return run(task);
   task.blocked = true;
   ++blocked_;
 }
+
+namespace {
+
+/// Whether one of two commands of a nexus changes what the other reads or writes (QAM 0000b).
+bool keeps_order(const Task& task, const Task& before) {
+  return task.command->nexus == before.command->nexus &&
+         (task.operation->access == Access::write || before.operation->access == Access::write);
+}
+
+/// `before` came earlier, or is HEAD OF QUEUE.
+bool waits_for(const Task& task, const Task& before) {
+  const DeviceServer& server = *task.server;
+  if (before.exclusive) return !server.aca().blocks(before);
+  const ModeState& mode = server.mode();
+  if (mode.separate_task_sets && before.command->nexus != task.command->nexus) return false;
+  if (before.special || task.command->attribute == TaskAttribute::ordered) return true;
+  return mode.restricted_reordering && keeps_order(task, before);
+}
+
+}  // namespace
 
 /// A SANITIZE that began while the task collected its data or waited ends it.
 void TaskSet::run(Task& task) {
@@ -50,17 +78,18 @@ void TaskSet::run(Task& task) {
   task.step(task);
 }
 
-/// An ORDERED task waits for all before it, everything but HEAD OF QUEUE waits for ORDERED, HEAD OF
-/// QUEUE and exclusive tasks before it. An exclusive one waits only for those that run: one that
-/// still collects its data must not let its initiator hold up the others.
+/// SAM-5 8.6: an ORDERED task waits for all before it, everything but HEAD OF QUEUE and ACA waits
+/// for ORDERED, HEAD OF QUEUE and exclusive tasks before it. An exclusive one waits only for those
+/// that run: one that still collects its data must not let its initiator hold up the others.
 bool TaskSet::may_run(const Task& task) const {
   if (exclusive_running_) return false;
   if (task.exclusive && running_ > 0) return false;
+  const DeviceServer& server = *task.server;
+  if (server.aca().blocks(task)) return false;
   const TaskAttribute attribute = task.command->attribute;
-  if (attribute == TaskAttribute::head) return true;
-  if (attribute == TaskAttribute::ordered) return first_ == task.command;
+  if (attribute == TaskAttribute::head || attribute == TaskAttribute::aca) return true;
   for (const Command* before = task.command->previous; before != nullptr; before = before->previous)
-    if (before->task->special) return false;
+    if (waits_for(task, *before->task)) return false;
   return true;
 }
 
@@ -70,7 +99,7 @@ void TaskSet::run_ready() {
   Command* at = first_;
   while (at != nullptr && blocked_ > 0) {
     Task& task = *at->task;
-    if (!task.blocked || !may_run(task)) {
+    if (!task.blocked || at->aborted || !may_run(task)) {
       at = at->next;
       continue;
     }

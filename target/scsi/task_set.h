@@ -1,5 +1,6 @@
 // The task set of a logical unit: which commands are in it, and when each may run by its task
-// attribute (SAM). One set for all I_T nexuses.
+// attribute (SAM-5 8). One set for all I_T nexuses, or with TST 001b in the control mode page one
+// for each: the list is the same, but only tasks of one nexus wait for one another.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +13,10 @@ class TaskSet {
  public:
   /// Enters the set: HEAD OF QUEUE before all others, everything else at the end.
   void enter(Task& task);
+  /// More than task attributes may keep tasks from running: ACA, restricted reordering.
+  void set_constrained(bool constrained) { constrained_ = constrained; }
+  /// The task has done its work, but may not end yet.
+  void stop(Task& task);
   /// Leaves it; who waited for it may run when run_ready() is called.
   void leave(Task& task);
 
@@ -36,6 +41,7 @@ class TaskSet {
   std::size_t blocked_ = 0;
   std::size_t running_ = 0;
   bool exclusive_running_ = false;
+  bool constrained_ = false;
   bool scanning_ = false;
 };
 

@@ -18,6 +18,9 @@ enum class UnitAttention : std::uint8_t {
   reservations_preempted,         ///< 2A/03
   reservations_released,          ///< 2A/04
   registrations_preempted,        ///< 2A/05
+  previous_busy,                  ///< 2C/07, this and the next two by UA_INTLCK_CTRL 11b
+  previous_task_set_full,         ///< 2C/08
+  previous_conflict,              ///< 2C/09
   mode_parameters_changed,        ///< 2A/01
   capacity_changed,               ///< 2A/09 CAPACITY DATA HAS CHANGED
   reported_luns_changed,          ///< 3F/0E REPORTED LUNS DATA HAS CHANGED
@@ -34,6 +37,8 @@ class UnitAttentions {
   }
   void clear(UnitAttention condition) { pending_ &= ~bit(condition); }
   bool any() const { return pending_ != 0; }
+  /// The first condition, which stays.
+  std::optional<Sense> first() const;
   /// The first condition, which is thereby reported and cleared.
   std::optional<Sense> take();
 

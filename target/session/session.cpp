@@ -232,7 +232,17 @@ void Session::settle(Task& task) {
   }
   if (task.owes_data() || task.stage != Task::Stage::device) return;
   task.stage = Task::Stage::responding;
+  if (task.condemned) note_fault(task);
   task.connection->respond(task);
+}
+
+/// A CHECK CONDITION of ours counts for the unit as one of its own (10.4.7.2): QERR, ACA.
+void Session::note_fault(Task& task) {
+  if (task.status != scsi::Status::check_condition) return;
+  scsi::LogicalUnit* unit = luns_.find(task.lun);
+  if (!unit) return;
+  task.nexus = &nexus_;
+  unit->note_fault(task);
 }
 
 void Session::abort(Task& task) {

@@ -154,6 +154,7 @@ class Session final : public scsi::CommandOwner {
   void reserve(Task& task, std::uint64_t bytes);
   void launch(Task& task);
   void settle(Task& task);
+  void note_fault(Task& task);
   void unqueue(Task& task);
   void abort_where(const std::function<bool(const Task&)>& predicate);
   void look_for_the_end();

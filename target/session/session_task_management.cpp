@@ -43,6 +43,7 @@ void Session::manage(Connection& connection, const wire::Pdu& pdu) {
       execute_abort_task(request);
       break;
     case TaskFunction::abort_task_set:
+    case TaskFunction::clear_aca:
     case TaskFunction::clear_task_set:
     case TaskFunction::logical_unit_reset:
       request.unit = luns_.find(request.lun);
@@ -58,7 +59,6 @@ void Session::manage(Connection& connection, const wire::Pdu& pdu) {
     case TaskFunction::task_reassign:
       execute_reassign(request);
       break;
-    case TaskFunction::clear_aca:  // no ACA is ever established: NormACA is 0 in INQUIRY data
     default:
       answer(request, Response::function_not_supported);
       break;
@@ -172,12 +172,17 @@ bool Session::wait_for_data(TaskManagement& request) {
 }
 
 void Session::execute(TaskManagement& request) {
+  if (request.function == TaskFunction::clear_aca && !request.unit->clear_aca(nexus_)) {
+    answer(request, Response::function_rejected);
+    return;
+  }
   request.phase = Phase::disks;
   service_.add_management_waiting(1);
   if (request.function == TaskFunction::clear_task_set)
     request.unit->clear_task_set(nexus_);
-  else if (request.function != TaskFunction::abort_task_set)
+  else if (request.is_reset())
     reset_units(request);
+  if (request.function == TaskFunction::clear_aca) return;  // only what the unit aborted by it
   abort_where([&](const Task& task) { return covers(request, task); });
 }
 
@@ -185,7 +190,7 @@ void Session::reset_units(const TaskManagement& request) {
   std::set<scsi::LogicalUnit*> units;
   for (const auto& [number, entry] : luns_.entries)
     if (!request.unit || request.unit == entry.unit.get()) units.insert(entry.unit.get());
-  for (scsi::LogicalUnit* unit : units) unit->reset();
+  for (scsi::LogicalUnit* unit : units) unit->reset(&nexus_);
 }
 
 /// The disks hold nothing any more of what the function covers, in any session that shares them.
@@ -200,7 +205,8 @@ bool Session::commands_gone(const TaskManagement& request) const {
     return false;
   };
   const bool own_only = request.function == TaskFunction::abort_task ||
-                        request.function == TaskFunction::abort_task_set;
+                        request.function == TaskFunction::abort_task_set ||
+                        request.function == TaskFunction::clear_aca;
   if (own_only) return !waits(*this);
   for (const auto& session : service_.registry().sessions())
     if (waits(*session)) return false;

@@ -65,6 +65,11 @@ struct TaskManagement : Pending {
   };
   std::vector<Mark> marks;  ///< those that it has not reached
 
+  bool is_reset() const {
+    return function == TaskFunction::logical_unit_reset ||
+           function == TaskFunction::target_warm_reset ||
+           function == TaskFunction::target_cold_reset;
+  }
   bool is_task_set() const {
     return function == TaskFunction::abort_task_set || function == TaskFunction::clear_task_set;
   }

@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "target/scsi/reservation_image.h"
+#include "target/scsi/tests/held_store.h"
 #include "target/scsi/tests/reserve_commands.h"
 
 using namespace tsihd;
@@ -16,24 +17,6 @@ namespace {
 
 constexpr std::uint8_t kPersist = 0x01;
 const std::string kSerial = "0123-4567-89ab";
-
-/// A medium whose answers the test gives.
-class HeldStore final : public backstore::StateStore {
- public:
-  explicit HeldStore(HeldStore** self) { *self = this; }
-  void replace(backstore::Io& io) override { held.push_back(&io); }
-  void complete(int error = 0) {
-    backstore::Io& io = *held.at(0);
-    held.pop_front();
-    if (error == 0) content.assign(reinterpret_cast<const char*>(io.data.data()), io.data.size());
-    io.error = error;
-    ++replaced;
-    io.done(io);
-  }
-  std::deque<backstore::Io*> held;
-  std::string content;
-  int replaced = 0;
-};
 
 struct Kept : Bench {
   Kept() { BOOST_TEST(unit->keep_reservations(store_with("")).has_value()); }

@@ -17,9 +17,75 @@ void expect_response(Peer& peer, std::uint32_t tag, Response response) {
   BOOST_TEST(bhs.response() == static_cast<int>(response));
 }
 
+/// The next PDU is a SCSI Response for this task with this status.
+void expect_status(Peer& peer, std::uint32_t tag, scsi::Status status) {
+  const auto received = peer.expect<wire::ScsiResponseBhs>(Opcode::scsi_response);
+  const auto& bhs = received.as<wire::ScsiResponseBhs>();
+  BOOST_TEST(bhs.initiator_task_tag == tag);
+  BOOST_TEST(bhs.status() == static_cast<int>(status));
+}
+std::uint32_t send_ready(Peer& peer) {
+  const auto bhs = peer.command(0x00, 0);
+  peer.send(bhs);
+  return bhs.initiator_task_tag;
+}
+/// A read beyond the end, or a write with more data than the negotiation allows, with NACA.
+std::uint32_t send_failing(Peer& peer, bool found_by_transport) {
+  auto bhs = peer.command(found_by_transport ? 0x2a : 0x28, 1, found_by_transport ? 0 : 0x7fffffff);
+  bhs.cdb[9] = 0x04;
+  bhs.flags |= found_by_transport ? wire::ScsiCommandBhs::kWrite : wire::ScsiCommandBhs::kRead;
+  bhs.expected_data_transfer_bytes = 512u;
+  if (found_by_transport)
+    peer.send(bhs, pattern(512));
+  else
+    peer.send(bhs);
+  return bhs.initiator_task_tag;
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(management)
+
+// Red when the condition is not there over a session, CLEAR ACA does not end it, or another
+// initiator can (10.5.1). An error that the session layer finds establishes it as well (10.4.7.2).
+BOOST_AUTO_TEST_CASE(clear_aca_ends_the_condition) {
+  for (const bool found_by_transport : {false, true}) {
+    World world;
+    Peer peer(world), other(world);
+    peer.login({.keys = "ImmediateData=No\0InitialR2T=Yes\0"s});
+    other.login({.name = "iqn.2024-01.example:other"});
+    peer.test_ready();
+    other.test_ready();
+    expect_status(peer, send_failing(peer, found_by_transport), scsi::Status::check_condition);
+    expect_status(peer, send_ready(peer), scsi::Status::aca_active);
+    expect_status(other, send_ready(other), scsi::Status::busy);
+    expect_response(other, other.manage(TaskFunction::clear_aca), Response::function_rejected);
+    expect_response(peer, peer.manage(TaskFunction::clear_aca), Response::function_complete);
+    peer.test_ready();
+    other.test_ready();
+    expect_response(peer, peer.manage(TaskFunction::clear_aca), Response::function_complete);
+  }
+}
+
+// Red when the function answers before the command that it aborts is back from the disk.
+BOOST_AUTO_TEST_CASE(clear_aca_waits_for_the_aca_command) {
+  World world;
+  Peer peer(world);
+  peer.login();
+  peer.test_ready();
+  expect_status(peer, send_failing(peer, false), scsi::Status::check_condition);
+  world.disk->holding = true;
+  auto read = peer.command(0x28, 1);
+  read.flags = wire::kFinalBit | wire::ScsiCommandBhs::kRead | 4;  // ACA
+  read.expected_data_transfer_bytes = 512u;
+  peer.send(read);
+  const auto function = peer.manage(TaskFunction::clear_aca);
+  peer.expect_silence();
+  world.disk->holding = false;
+  world.disk->complete_all();
+  expect_response(peer, function, Response::function_complete);
+  peer.expect_silence();
+}
 
 // Red when an aborted write is answered, or the function is while the write can still land.
 BOOST_AUTO_TEST_CASE(abort_task_at_the_disk) {
@@ -83,7 +149,6 @@ BOOST_AUTO_TEST_CASE(functions_that_are_not_there) {
   World world;
   Peer peer(world);
   peer.login();
-  expect_response(peer, peer.manage(TaskFunction::clear_aca), Response::function_not_supported);
   expect_response(peer, peer.manage(TaskFunction::task_reassign),
                   Response::reassignment_not_supported);
   expect_response(peer, peer.manage(static_cast<TaskFunction>(60)),
