@@ -27,6 +27,7 @@ scenarios in guests
 
 judging by the RFC
   tsih conform iscsi://ADDR:PORT/IQN/LUN   the conformance cases against any target
+  tsih conform-initiator -- COMMAND {url}  the same for any initiator: a target that plays a part
 
 reports
   tsih report RUN... --out DIR      HTML, JUnit and JSON from run folders
@@ -284,7 +285,7 @@ def main(argv: list[str]) -> int:
         if command in beside:
             os.execv(beside[command], [str(beside[command]), *arguments])
         known = [*BUILT_IN, *beside]
-        hint = "make build" if command in ("conform", "lab") else "tsih --help"
+        hint = "make build" if command in ("conform", "conform-initiator", "lab") else "tsih --help"
         raise Usage(f"tsih: no command {command!r}{names.did_you_mean(command, known)}; {hint}")
     except Usage as usage:
         print(usage, file=sys.stderr)

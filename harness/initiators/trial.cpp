@@ -1,0 +1,182 @@
+#include "harness/initiators/trial.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "harness/suite/runner.h"
+
+namespace tsih::initiators {
+
+using wire::Opcode;
+using wire::Pdu;
+namespace field = wire::field;
+
+namespace {
+
+// Tells one trial's fence from another's, and from tags of R2Ts.
+constexpr std::uint32_t kFenceTag = 0x7e9ce001;
+
+constexpr std::size_t kCopyBytes = 64u << 10;  // of the action copy
+
+const Settings* judged = nullptr;
+
+bool has_operation(const Pdu& pdu, std::initializer_list<std::uint8_t> operations) {
+  return pdu.is(Opcode::scsi_command) &&
+         std::ranges::find(operations, pdu.header[32]) != operations.end();
+}
+
+bool answers_ping(const Pdu& pdu, std::uint32_t tag) {
+  return pdu.is(Opcode::nop_out) && pdu[field::target_transfer_tag] == tag;
+}
+
+}  // namespace
+
+bool is_read(const Pdu& pdu) { return has_operation(pdu, {0x08, 0x28, 0xa8, 0x88}); }
+bool is_write(const Pdu& pdu) { return has_operation(pdu, {0x0a, 0x2a, 0xaa, 0x8a}); }
+
+Want request(Opcode opcode) {
+  return {fmt::format("a {}", wire::opcode_name(static_cast<std::uint8_t>(opcode))),
+          [=](const Peer&, const Pdu& pdu) { return pdu.is(opcode); }};
+}
+Want read_command() {
+  return {"a READ", [](const Peer&, const Pdu& pdu) { return is_read(pdu); }};
+}
+Want write_command() {
+  return {"a WRITE", [](const Peer&, const Pdu& pdu) { return is_write(pdu); }};
+}
+Want any_command() { return request(Opcode::scsi_command); }
+Want login_in(Stage stage) {
+  return {fmt::format("a Login Request in stage {}", static_cast<int>(stage)),
+          [=](const Peer&, const Pdu& pdu) {
+            return pdu.is(Opcode::login_request) && pdu[field::csg] == stage;
+          }};
+}
+Want login_at_portal(unsigned portal) {
+  return {portal == 0 ? "a login" : "a login at the other portal",
+          [=](const Peer& peer, const Pdu& pdu) {
+            return pdu.is(Opcode::login_request) && peer.portal == portal;
+          }};
+}
+
+void Trial::judge(const Settings& settings) { judged = &settings; }
+
+void Trial::run_current(Maker make) {
+  TrialContext context(*judged, suite::current_seed());
+  suite::carry_out(context, [&] { make(context)->converse(); });
+}
+
+Taken Trial::serve_until(const Want& want) {
+  Met met = target_.serve_until(want);
+  return {*met.peer, *met.pdu};
+}
+
+void Trial::offered(bool yes, const std::string& what) {
+  if (!yes) throw suite::Unsupported{what};
+}
+
+std::vector<Pdu> Trial::up_to_pong(Peer& peer) {
+  std::vector<Pdu> before;
+  peer.send(peer.ping(kFenceTag));
+  while (true) {
+    const Met met = target_.next_of(peer);
+    if (!met.pdu) fail("the ping that followed to be answered", met.words);
+    if (answers_ping(*met.pdu, kFenceTag)) return before;
+    before.push_back(*met.pdu);
+    peer.serve(*met.pdu);
+  }
+}
+
+void Trial::expect_goes_on(Peer& peer) {
+  peer.send(peer.ping(kFenceTag));
+  while (true) {
+    const Met met = target_.next_of(peer);
+    if (!met.pdu && peer.logged_out) return confirm("the session went on to an orderly logout");
+    if (!met.pdu) fail("the session to go on", met.words);
+    if (answers_ping(*met.pdu, kFenceTag)) return confirm("the ping that followed was answered");
+    peer.serve(*met.pdu);
+  }
+}
+
+void Trial::expect_gives_up(Peer& peer, const std::string& because) {
+  peer.send(peer.ping(kFenceTag));
+  while (true) {
+    const Met met = target_.next_of(peer);
+    if (!met.pdu) return confirm(met.words);
+    if (met.pdu->is(Opcode::logout_request)) return confirm(met.words);
+    if (answers_ping(*met.pdu, kFenceTag))
+      fail(fmt::format("the connection to end: {}", because),
+           "the session going on: the ping that followed was answered");
+    // What was on its way already says nothing; it stays unanswered.
+  }
+}
+
+Pdu Trial::expect(Peer& peer, const Want& want) {
+  while (true) {
+    const Met met = target_.next_of(peer);
+    if (!met.pdu) fail(want.words, met.words);
+    if (want.is(peer, *met.pdu)) return *met.pdu;
+    peer.serve(*met.pdu);
+  }
+}
+
+std::vector<Pdu> Trial::expect_data_outs(Peer& peer, const Pdu& r2t) {
+  std::vector<Pdu> data_outs;
+  const Want answer{"Data-Out with the transfer tag of the R2T", [&](const Peer&, const Pdu& pdu) {
+                      return pdu.is(Opcode::data_out) &&
+                             pdu[field::target_transfer_tag] == r2t[field::target_transfer_tag];
+                    }};
+  do data_outs.push_back(expect(peer, answer));
+  while (!data_outs.back()[field::final]);
+  return data_outs;
+}
+
+void Trial::expect_good_end() {
+  int status = -1;
+  try {
+    status = target_.serve_to_the_end();
+  } catch (const suite::Inconclusive& inconclusive) {
+    if (!context_.went_silent) throw;
+    fail("the initiator to end its work", inconclusive.why);
+  }
+  if (status != 0)
+    fail("the initiator to end its work well",
+         fmt::format("exit status {}: {}", status, target_.program().last_words()));
+  confirm("the initiator ended its work well");
+}
+
+// The first bytes of the disk and their place 64 KiB further differ until they were copied.
+Trial::Copied Trial::copied() const {
+  const Disk& disk = target_.service.disk;
+  const auto now = disk.bytes(kCopyBytes, kCopyBytes);
+  if (std::ranges::equal(now, disk.bytes(0, kCopyBytes))) return Copied::right;
+  const Disk untouched;
+  return std::ranges::equal(now, untouched.bytes(kCopyBytes, kCopyBytes)) ? Copied::nothing
+                                                                          : Copied::wrong;
+}
+
+void Trial::expect_copied() {
+  expect_good_end();
+  if (copied() == Copied::nothing) throw suite::Unsupported{"to write what was read"};
+  verify(copied() == Copied::right, "what was read to be written", "other bytes");
+}
+
+void Trial::expect_not_deceived() {
+  const int status = target_.serve_to_the_end();
+  if (copied() == Copied::nothing && status == 0)
+    throw suite::Unsupported{"to write what was read"};
+  verify(copied() != Copied::wrong, "the read to fail or to be made good",
+         "the initiator took wrong data for good and wrote them");
+}
+
+void Trial::verify(bool kept, const std::string& expected, const std::string& actual) {
+  if (!kept) context_.fail(expected, actual);
+  context_.confirm(actual);
+}
+
+void Trial::verify_equal(const std::string& what, std::uint64_t expected, std::uint64_t actual) {
+  verify(expected == actual, fmt::format("{} {}", what, expected),
+         fmt::format("{} {}", what, actual));
+}
+
+}  // namespace tsih::initiators
