@@ -16,6 +16,10 @@ bool Pdu::is(Opcode opcode_wanted) const {
 
 std::uint64_t Pdu::operator[](const Field& field) const {
   std::uint64_t value = 0;
+  if (field.bit == 0 && field.bits % 8 == 0) {  // most are whole bytes, and judges read many
+    for (unsigned i = 0; i < field.bits / 8; ++i) value = value << 8 | header[field.byte + i];
+    return value;
+  }
   for (unsigned i = 0; i < field.bits; ++i) {
     const unsigned at = field.bit + i;
     value = (value << 1) | ((header[field.byte + at / 8] >> (7 - at % 8)) & 1u);

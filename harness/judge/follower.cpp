@@ -1,0 +1,295 @@
+#include "harness/judge/follower.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "harness/judge/parameters.h"
+#include "harness/judge/tasks.h"
+
+namespace tsih::judge {
+namespace {
+
+constexpr std::uint64_t kText = pdus(Opcode::login_request, Opcode::login_response,
+                                     Opcode::text_request, Opcode::text_response);
+constexpr unsigned kFullFeature = 3;
+
+bool has(std::uint64_t set, const Pdu& pdu) { return set >> pdu.opcode() & 1; }
+
+/// The logical text that ends with this PDU, pieces of earlier ones (C) before it.
+struct LogicalText {
+  wire::ParsedText parsed;
+  bool whole = false;
+};
+
+LogicalText gather_text(Connection& connection, From from, const SeenPdu& seen) {
+  LogicalText text;
+  auto& partial = connection.negotiation.partial[side(from)];
+  const bool first = seen.pdu.is(Opcode::text_request) &&
+                     seen.pdu.u32(field::target_transfer_tag) == wire::kReservedTag;
+  if (first) partial.clear();
+  if (!seen.data_kept && seen.data_bytes > 0) return text;
+  if (partial.size() + seen.pdu.data.size() > limits::kTextBytes) return text;
+  partial.insert(partial.end(), seen.pdu.data.begin(), seen.pdu.data.end());
+  if (seen.pdu[field::continues]) return text;
+  text.parsed = wire::parse_text(partial);
+  text.whole = true;
+  partial.clear();
+  return text;
+}
+
+bool numbered(const Pdu& pdu) {
+  return has(pdus(Opcode::nop_out, Opcode::scsi_command, Opcode::task_management_request,
+                  Opcode::text_request, Opcode::logout_request),
+             pdu);
+}
+
+}  // namespace
+
+std::shared_ptr<Session> Follower::new_session(bool known) {
+  auto session = std::make_shared<Session>();
+  session->number = ++sessions_ever_;
+  session->known_from_start = session->tasks_known = known;
+  return session;
+}
+
+void Follower::begin(Connection& connection) {
+  connection.session = new_session(false);
+  connection.session->connections = connection.session->connections_ever = 1;
+  connection.phase = connection.seen_from_syn ? Phase::before_login : Phase::unknown;
+}
+
+void Follower::hole(Connection& connection, From from) {
+  connection.hole[side(from)] = true;
+  Session& session = *connection.session;
+  for (auto& [tag, task] : session.tasks) task.whole = false;
+  session.tasks_known = false;
+  connection.write_order.clear();
+  connection.r2t_order.clear();
+  connection.text_tag.reset();
+  connection.text_transfer_tag.reset();
+  connection.negotiation.partial = {};
+  connection.negotiation.last_continues[0] = connection.negotiation.last_continues[1] = false;
+  if (connection.phase == Phase::login || connection.phase == Phase::before_login) {
+    connection.phase = Phase::unknown;
+    session.known_from_start = false;
+  }
+  if (from == From::initiator) {
+    session.next_cmd_sn.reset();
+    connection.last_cmd_sn.reset();
+  } else {
+    session.max_cmd_sn.reset();
+    session.exp_cmd_sn.reset();
+    connection.next_stat_sn.reset();
+    connection.target_pings.clear();
+  }
+}
+
+void Follower::end(Connection& connection) {
+  if (connection.ended) return;
+  connection.ended = true;
+  Session& session = *connection.session;
+  if (session.connections > 0) --session.connections;
+  // Below level 2 the tasks of a connection end with it; above, reassignment may save them.
+  if (session.parameters.error_recovery_level >= 2) {
+    for (auto& [tag, task] : session.tasks)
+      if (task.connection == connection.number) task.recovered = true;
+  } else {
+    std::erase_if(session.tasks,
+                  [&](const auto& one) { return one.second.connection == connection.number; });
+  }
+}
+
+void Follower::take(Connection& connection, From from, const SeenPdu& seen,
+                    const std::function<void(const Moment&)>& judge) {
+  ++connection.pdus;
+  LogicalText text;
+  const bool is_text = has(kText, seen.pdu);
+  if (is_text) text = gather_text(connection, from, seen);
+  const wire::TextKeys* keys = text.whole ? &text.parsed.keys : nullptr;
+  const Task* task = nullptr;
+  if (const std::uint32_t tag = seen.pdu.u32(field::initiator_task_tag); tag != wire::kReservedTag)
+    task = connection.session->find(tag);
+  const Pdu& pdu = seen.pdu;
+  if (pdu.is(Opcode::login_request) && from == From::initiator &&
+      (connection.phase == Phase::before_login || connection.phase == Phase::unknown)) {
+    connection.login = {};
+    connection.negotiation.proposals.clear();
+    login_begins(connection, pdu);
+  }
+  judge({.seen = seen,
+         .pdu = pdu,
+         .from = from,
+         .connection = connection,
+         .session = *connection.session,
+         .task = task,
+         .keys = keys,
+         .text_problems = text.whole ? &text.parsed.problems : nullptr});
+  if (!pdu.header_digest_ok) return;  // nobody acts on it, and it may say anything
+  if (is_text) {
+    connection.negotiation.last_continues[side(from)] = pdu[field::continues] != 0;
+    if (keys) note_keys(connection, from, *keys);
+  }
+  if (from == From::initiator)
+    request(connection, seen, keys);
+  else
+    response(connection, seen, keys);
+}
+
+void Follower::login_begins(Connection& connection, const Pdu& pdu) {
+  connection.phase = connection.phase == Phase::before_login ? Phase::before_login : Phase::login;
+  connection.login.leading = pdu[field::tsih] == 0;
+}
+
+void Follower::request(Connection& connection, const SeenPdu& seen, const wire::TextKeys* keys) {
+  const Pdu& pdu = seen.pdu;
+  Session& session = *connection.session;
+  switch (static_cast<Opcode>(pdu.opcode())) {
+    case Opcode::login_request:
+      login_request(connection, pdu, keys);
+      return;
+    case Opcode::data_out:
+      if (pdu.data_digest_ok) take_data_out(connection, seen);
+      return;
+    case Opcode::snack_request:
+      take_snack(connection, seen);
+      return;
+    default:
+      break;
+  }
+  if (!numbered(pdu)) return;
+  const std::uint32_t number = pdu.u32(field::cmd_sn);
+  const std::uint32_t next = pdu[field::immediate] ? number : number + 1;
+  if (!session.next_cmd_sn || serial_distance(next, *session.next_cmd_sn) > 0)
+    session.next_cmd_sn = next;
+  if (!pdu[field::immediate]) connection.last_cmd_sn = number;
+  if (pdu.is(Opcode::nop_out)) connection.target_pings.erase(pdu.u32(field::target_transfer_tag));
+  if (pdu.is(Opcode::logout_request)) {
+    const auto reason = pdu[field::logout_reason];
+    const bool this_one = reason == 0 || pdu[field::cid] == connection.cid;
+    connection.logout_sent = this_one;
+  }
+  begin_task(connection, seen);
+}
+
+void Follower::response(Connection& connection, const SeenPdu& seen, const wire::TextKeys* keys) {
+  const Pdu& pdu = seen.pdu;
+  Session& session = *connection.session;
+  const auto opcode = static_cast<Opcode>(pdu.opcode());
+  if (!has(kFromTarget, pdu)) return;
+  const std::uint32_t tag = pdu.u32(field::initiator_task_tag);
+  const bool failed_login = opcode == Opcode::login_response && pdu[field::status] != 0;
+  if (!failed_login) {
+    const std::uint32_t most = pdu.u32(field::max_cmd_sn), expected = pdu.u32(field::exp_cmd_sn);
+    if (!session.max_cmd_sn || serial_distance(most, *session.max_cmd_sn) > 0)
+      session.max_cmd_sn = most;
+    if (!session.exp_cmd_sn || serial_distance(expected, *session.exp_cmd_sn) > 0)
+      session.exp_cmd_sn = expected;
+    const bool advances =
+        opcode == Opcode::data_in
+            ? pdu[field::has_status] != 0
+            : !(opcode == Opcode::r2t || (opcode == Opcode::nop_in && tag == wire::kReservedTag));
+    const bool carries = opcode != Opcode::data_in || advances;
+    const std::uint32_t next = pdu.u32(field::stat_sn) + (advances ? 1 : 0);
+    if (carries &&
+        (!connection.next_stat_sn || serial_distance(next, *connection.next_stat_sn) > 0))
+      connection.next_stat_sn = next;
+  }
+  switch (opcode) {
+    case Opcode::login_response:
+      login_response(connection, pdu, keys);
+      break;
+    case Opcode::data_in:
+      take_data_in(connection, seen);
+      break;
+    case Opcode::r2t:
+      take_r2t(connection, seen);
+      break;
+    case Opcode::scsi_response:
+      end_task(connection, tag, false, false);
+      break;
+    case Opcode::task_management_response:
+      take_management_response(connection, seen);
+      break;
+    case Opcode::text_response:
+      take_text_response(connection, seen);
+      break;
+    case Opcode::logout_response:
+      if (connection.logout_sent && pdu[field::response] == 0) connection.logout_answered = true;
+      end_task(connection, tag, false, false);
+      break;
+    case Opcode::nop_in:
+      if (tag != wire::kReservedTag) {
+        end_task(connection, tag, false, false);
+      } else if (const std::uint32_t ttt = pdu.u32(field::target_transfer_tag);
+                 ttt != wire::kReservedTag && connection.target_pings.size() < limits::kTransfers) {
+        connection.target_pings[ttt] = {pdu[field::lun], seen.place};
+      }
+      break;
+    case Opcode::reject:
+      take_reject(connection, seen);
+      break;
+    default:
+      break;
+  }
+}
+
+void Follower::login_request(Connection& connection, const Pdu& pdu, const wire::TextKeys* keys) {
+  LoginState& login = connection.login;
+  if (connection.phase == Phase::full_feature) return;
+  connection.phase = Phase::login;
+  if (login.requests == 0) {
+    login.first_request = pdu;
+    login.leading = pdu[field::tsih] == 0;
+    connection.cid = static_cast<std::uint16_t>(pdu[field::cid]);
+    if (login.leading) {
+      connection.session = new_session(connection.seen_from_syn && !connection.hole[0]);
+      connection.session->connections = connection.session->connections_ever = 1;
+      connection.session->next_cmd_sn = pdu.u32(field::cmd_sn);
+    }
+    connection.session->isid = pdu[field::isid];
+  }
+  login.last_request = pdu;
+  ++login.requests;
+  if (!keys) return;
+  Session& session = *connection.session;
+  if (const auto name = keys->value("InitiatorName")) session.initiator_name = *name;
+  if (const auto name = keys->value("TargetName")) session.target_name = *name;
+  if (const auto type = keys->value("SessionType"); type && *type == "Discovery")
+    session.discovery = true;
+}
+
+void Follower::login_response(Connection& connection, const Pdu& pdu, const wire::TextKeys*) {
+  LoginState& login = connection.login;
+  if (connection.phase == Phase::full_feature) return;
+  login.last_response = pdu;
+  ++login.responses;
+  if (pdu[field::status] != 0) {
+    login.refused = true;
+    return;
+  }
+  if (pdu[field::transit] && pdu[field::nsg] == kFullFeature) login_over(connection, pdu);
+}
+
+// The session is what the login says it is: a new one, or one that gets a further connection.
+void Follower::login_over(Connection& connection, const Pdu& pdu) {
+  connection.phase = Phase::full_feature;
+  const auto handle = static_cast<std::uint16_t>(pdu[field::tsih]);
+  const auto old = connection.session;
+  const SessionKey key{old->initiator_name, old->isid, handle};
+  if (connection.login.leading) {
+    std::erase_if(sessions_, [&](const auto& one) {  // reinstatement, or long over (5.3.5)
+      const Session& other = *one.second;
+      return other.initiator_name == old->initiator_name && other.isid == old->isid &&
+             other.target_name == old->target_name;
+    });
+  } else if (const auto found = sessions_.find(key); found != sessions_.end()) {
+    connection.session = found->second;
+    ++connection.session->connections;
+    ++connection.session->connections_ever;
+  }
+  connection.session->handle = handle;
+  if (sessions_.size() < limits::kSessions) sessions_[key] = connection.session;
+  agree(connection);
+}
+
+}  // namespace tsih::judge

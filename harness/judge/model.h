@@ -1,0 +1,205 @@
+// What the judge knows of sessions, connections and tasks from the PDUs that it saw. Whatever the
+// capture does not tell is absent (std::optional) and not guessed; a check that needs it says
+// nothing.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "harness/judge/framer.h"
+#include "harness/wire/ladder.h"
+#include "harness/wire/text.h"
+
+namespace tsih::judge {
+
+using wire::From;
+
+namespace limits {
+inline constexpr std::size_t kConnections = 4096;      ///< alive at a time
+inline constexpr std::size_t kSessions = 4096;         ///< remembered
+inline constexpr std::size_t kTasks = 16384;           ///< outstanding in a session
+inline constexpr std::size_t kTransfers = 1024;        ///< outstanding R2Ts of a task
+inline constexpr std::size_t kEndedTasks = 64;         ///< remembered in a session
+inline constexpr std::size_t kTextBytes = 256u << 10;  ///< of one logical text
+}  // namespace limits
+
+/// Values in force in a session, as far as its leading login was seen.
+struct SessionParameters {
+  bool initial_r2t = true;
+  bool immediate_data = true;
+  std::uint32_t max_burst_bytes = 262144;
+  std::uint32_t first_burst_bytes = 65536;
+  std::uint32_t max_outstanding_r2t = 1;
+  bool data_pdu_in_order = true;
+  bool data_sequence_in_order = true;
+  std::uint32_t error_recovery_level = 0;
+  std::uint32_t max_connections = 1;
+};
+
+/// A range of a write that the target asked for.
+struct Transfer {
+  std::uint32_t target_transfer_tag = 0;
+  std::uint32_t offset = 0;
+  std::uint32_t bytes = 0;
+  std::uint32_t received_bytes = 0;
+  std::uint32_t next_data_sn = 0;
+};
+
+enum class TaskKind : std::uint8_t { scsi, management, text, logout, nop };
+
+struct Task {
+  TaskKind kind = TaskKind::scsi;
+  unsigned connection = 0;  ///< the connection of its request, by number
+  wire::Pdu request;        ///< its header, its data only of a ping
+  Place place;
+  bool request_data_kept = false;
+  std::uint32_t request_data_bytes = 0;
+  /// All of its PDUs since the request were seen.
+  bool whole = true;
+  /// SNACK, retry or reassignment: PDUs may come again, or differently.
+  bool recovered = false;
+
+  std::uint32_t write_bytes = 0;  ///< expected by the initiator
+  std::uint32_t read_bytes = 0;
+
+  std::uint32_t data_ins = 0;
+  std::uint32_t r2ts = 0;
+  std::uint64_t data_in_bytes = 0;
+  std::uint32_t next_data_sn = 0;  ///< of Data-In and R2T, counted as 3.2.2.3 says
+  std::uint32_t next_r2t_sn = 0;
+  std::uint32_t next_in_offset = 0;
+  std::uint32_t in_sequence_bytes = 0;  ///< since the last F
+  std::uint64_t bytes_since_ack = 0;    ///< since the last A bit
+  bool asked_for_ack = false;
+
+  bool unsolicited_open = false;        ///< F=0: Data-Outs without R2T follow
+  std::uint64_t unsolicited_bytes = 0;  ///< with the immediate data
+  std::uint32_t next_unsolicited_sn = 0;
+  std::uint32_t next_r2t_offset = 0;
+  std::deque<Transfer> transfers;  ///< unanswered, in the order of their R2Ts
+
+  bool is(TaskKind wanted) const { return kind == wanted; }
+  bool immediate() const { return request[wire::field::immediate] != 0; }
+  bool reads() const { return is(TaskKind::scsi) && request[wire::field::read] != 0; }
+  bool writes() const { return is(TaskKind::scsi) && request[wire::field::write] != 0; }
+  bool is_bidirectional() const { return reads() && writes(); }
+};
+
+struct EndedTask {
+  std::uint32_t tag = 0;
+  bool status_in_data = false;
+  bool aborted = false;  ///< by task management
+};
+
+struct Session {
+  unsigned number = 0;
+  std::string initiator_name, target_name;
+  std::uint64_t isid = 0;
+  std::uint16_t handle = 0;  ///< TSIH; 0 until the login of its first connection is over
+  bool discovery = false;
+  bool known_from_start =
+      false;                 ///< its leading login was seen: the parameters are what was agreed
+  bool tasks_known = false;  ///< no request of it can have been missed
+  bool over = false;
+  SessionParameters parameters;
+  unsigned connections = 0;  ///< alive
+  unsigned connections_ever = 0;
+
+  std::optional<std::uint32_t> next_cmd_sn;       ///< what the next non-immediate command carries
+  std::optional<std::uint32_t> max_cmd_sn;        ///< the highest that any response granted
+  std::optional<std::uint32_t> exp_cmd_sn;        ///< the highest that any response acknowledged
+  std::unordered_map<std::uint32_t, Task> tasks;  ///< by Initiator Task Tag
+  std::deque<EndedTask> ended;
+
+  const Task* find(std::uint32_t tag) const {
+    const auto found = tasks.find(tag);
+    return found == tasks.end() ? nullptr : &found->second;
+  }
+  const EndedTask* find_ended(std::uint32_t tag) const {
+    for (const EndedTask& one : ended)
+      if (one.tag == tag) return &one;
+    return nullptr;
+  }
+};
+
+/// One key of a negotiation: who proposed it, and the answer.
+struct Proposal {
+  From by = From::initiator;
+  std::string value;
+  bool answered = false;
+  std::string answer;
+};
+
+/// A text negotiation: a login phase, or a sequence of Text PDUs.
+struct Negotiation {
+  std::map<std::string, Proposal, std::less<>> proposals;
+  std::array<wire::Bytes, 2> partial;  ///< text of PDUs with C set, by From
+  std::map<std::string, std::string, std::less<>> declared[2];
+  bool last_continues[2] = {false, false};
+};
+
+struct LoginState {
+  wire::Pdu first_request, last_request, last_response;
+  unsigned requests = 0, responses = 0;
+  unsigned texts[2] = {0, 0};  ///< whole logical texts of each side
+  bool leading = true;
+  bool refused = false;
+  std::string auth_method;                    ///< chosen
+  std::string challenge[2];                   ///< CHAP_C of each side
+  bool identifier_given[2] = {false, false};  ///< CHAP_I
+};
+
+enum class Phase : std::uint8_t { before_login, login, full_feature, unknown };
+
+struct Connection {
+  unsigned number = 0;
+  Endpoint initiator, target;
+  std::string name;  ///< of both ends, for humans
+  std::shared_ptr<Session> session;
+  Phase phase = Phase::unknown;
+  bool seen_from_syn = false;
+  bool ended = false;
+  std::uint16_t cid = 0;
+  LoginState login;
+  Negotiation negotiation;
+
+  bool header_digest = false, data_digest = false;
+  std::array<std::optional<std::uint32_t>, 2> max_receive_bytes;  ///< declared by each side
+  std::optional<std::uint32_t> next_stat_sn;
+  std::optional<std::uint32_t> last_exp_stat_sn;
+  std::optional<std::uint32_t> last_cmd_sn;  ///< of a command that was not immediate
+
+  struct OpenPing {
+    std::uint64_t lun = 0;
+    Place place;
+  };
+  std::map<std::uint32_t, OpenPing> target_pings;  ///< NOP-Ins that want an answer, by TTT
+  std::deque<std::uint32_t> write_order;           ///< tags of commands with unsolicited data
+  struct ServedR2t {
+    std::uint32_t tag, target_transfer_tag;
+  };
+  std::deque<ServedR2t> r2t_order;                 ///< R2Ts that are not fully answered
+  std::optional<std::uint32_t> text_tag;           ///< of the Text Request under way
+  std::optional<std::uint32_t> text_transfer_tag;  ///< that the target wants to see again
+  std::optional<std::uint64_t> text_lun;
+  bool logout_sent = false;  ///< this connection, or its session, ends
+  bool logout_answered = false;
+  std::array<bool, 2> hole = {false, false};  ///< PDUs of this side were missed
+  std::uint64_t pdus = 0, missing_bytes = 0;
+
+  /// The side that receives what `from` sends has said how much it takes in one PDU.
+  std::optional<std::uint32_t> receive_limit(From from) const {
+    return max_receive_bytes[from == From::initiator ? 1 : 0];
+  }
+};
+
+inline std::size_t side(From from) { return from == From::initiator ? 0 : 1; }
+
+}  // namespace tsih::judge

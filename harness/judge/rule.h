@@ -1,0 +1,89 @@
+// A rule: one check of one PDU, declared once with the clauses that it judges. Rules look at a PDU
+// beside what was known before it came; they change nothing.
+//
+//   constexpr Rule kRules[] = {
+//       {"r2t.tag", {"R3720-10.8.5-01"}, Judged::target, pdus(Opcode::r2t), tag_is_not_reserved},
+//   };
+#pragma once
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "harness/judge/model.h"
+
+namespace tsih::judge {
+
+using wire::Opcode;
+using wire::Pdu;
+namespace field = wire::field;
+
+/// One PDU and what was known before it.
+struct Moment {
+  const SeenPdu& seen;
+  const Pdu& pdu;
+  From from;
+  const Connection& connection;
+  const Session& session;
+  const Task* task;            ///< of its Initiator Task Tag; none, or unknown
+  const wire::TextKeys* keys;  ///< of the logical text that ends with this PDU; else null
+  const std::vector<std::string>* text_problems;
+};
+
+/// What a rule says.
+class Ruling {
+ public:
+  enum class Kind : std::uint8_t { aside, kept, broken, unseen };
+  /// The rule does not concern this PDU.
+  static Ruling aside() { return Ruling(Kind::aside); }
+  static Ruling kept() { return Ruling(Kind::kept); }
+  /// The rule concerns it, but the capture does not show what is needed.
+  static Ruling unseen() { return Ruling(Kind::unseen); }
+  static Ruling broken(std::string expected, std::string actual) {
+    Ruling ruling(Kind::broken);
+    ruling.words_ = fmt::format("expected {}, got {}", expected, actual);
+    return ruling;
+  }
+  Kind kind() const { return kind_; }
+  const std::string& words() const { return words_; }
+
+ private:
+  explicit Ruling(Kind kind) : kind_(kind) {}
+  Kind kind_;
+  std::string words_;
+};
+
+/// Opcodes as a set.
+template <class... Opcodes>
+constexpr std::uint64_t pdus(Opcodes... opcodes) {
+  return ((1ull << static_cast<unsigned>(opcodes)) | ...);
+}
+inline constexpr std::uint64_t kFromInitiator = pdus(
+    Opcode::nop_out, Opcode::scsi_command, Opcode::task_management_request, Opcode::login_request,
+    Opcode::text_request, Opcode::data_out, Opcode::logout_request, Opcode::snack_request);
+inline constexpr std::uint64_t kFromTarget =
+    pdus(Opcode::nop_in, Opcode::scsi_response, Opcode::task_management_response,
+         Opcode::login_response, Opcode::text_response, Opcode::data_in, Opcode::logout_response,
+         Opcode::r2t, Opcode::async_message, Opcode::reject);
+inline constexpr std::uint64_t kEveryOpcode = ~0ull;
+
+inline constexpr std::size_t kMostClauses = 6;
+
+enum class Judged : std::uint8_t { initiator, target, both };
+
+struct Rule {
+  std::string_view name;
+  std::array<std::string_view, kMostClauses> clauses;  ///< ids of the catalogue; the rest is empty
+  Judged party;                                        ///< whose PDUs it looks at
+  std::uint64_t opcodes;
+  Ruling (*check)(const Moment&);
+};
+
+/// Every rule, in the order of the subjects. Their number is their index.
+std::span<const Rule> all_rules();
+
+}  // namespace tsih::judge
