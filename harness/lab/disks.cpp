@@ -55,6 +55,22 @@ std::uint64_t size_of(const std::string& path, bool read_only) {
   return size_bytes;
 }
 
+void check_absolute(const std::string& disk, const char* argument, const std::string& path) {
+  if (path.empty() || path.front() != '/')
+    throw Failure("bad_request",
+                  fmt::format("disk {}: '{}' must be absolute; {} came", disk, argument, path));
+}
+
+/// The node that holds the bytes.
+Json storage_of(const Disk& disk) {
+  if (disk.is_nbd) return {{"driver", "nbd"}, {"server", {{"type", "unix"}, {"path", disk.path}}}};
+  struct stat about = {};
+  const bool is_device = ::stat(disk.path.c_str(), &about) == 0 && S_ISBLK(about.st_mode);
+  Json file = {{"driver", is_device ? "host_device" : "file"}, {"filename", disk.path}};
+  if (!disk.read_only && !is_device) file["discard"] = "unmap";
+  return file;
+}
+
 }  // namespace
 
 void check_disk_size(std::uint64_t size_bytes) {
@@ -76,15 +92,20 @@ Disk make_disk(const Json& wanted, const std::string& directory) {
   disk.format = arguments.choice("format", {"raw", "qcow2"});
   disk.read_only = arguments.flag("read_only", false);
   const auto path = arguments.optional_text("path");
+  const auto nbd = arguments.optional_text("nbd");
   const auto size_bytes = arguments.integer("size_bytes", 0, limits::disk_max_bytes, 0);
   arguments.finish();
-  if (path.has_value() == (size_bytes != 0))
+  if (path.has_value() == (size_bytes != 0) || (nbd && path))
     throw Failure("bad_request",
                   fmt::format("disk {}: either 'path' or 'size_bytes' is needed", disk.name));
-  if (path) {
-    if (path->empty() || path->front() != '/')
-      throw Failure("bad_request",
-                    fmt::format("disk {}: 'path' must be absolute; {} came", disk.name, *path));
+  if (nbd) {
+    check_absolute(disk.name, "nbd", *nbd);
+    check_disk_size(size_bytes);
+    disk.is_nbd = true;
+    disk.path = *nbd;
+    disk.size_bytes = size_bytes;
+  } else if (path) {
+    check_absolute(disk.name, "path", *path);
     disk.path = *path;
     disk.size_bytes = size_of(disk.path, disk.read_only);
   } else {
@@ -99,10 +120,7 @@ Disk make_disk(const Json& wanted, const std::string& directory) {
 
 Json blockdev_of(const Disk& disk) {
   const bool direct = disk.cache == "none" || disk.cache == "directsync";
-  struct stat about = {};
-  const bool is_device = ::stat(disk.path.c_str(), &about) == 0 && S_ISBLK(about.st_mode);
-  Json file = {{"driver", is_device ? "host_device" : "file"}, {"filename", disk.path}};
-  if (!disk.read_only && !is_device) file["discard"] = "unmap";
+  Json file = storage_of(disk);
   Json cache = {{"direct", direct}, {"no-flush", disk.cache == "unsafe"}};
   file["cache"] = cache;
   Json node = {{"driver", disk.format},

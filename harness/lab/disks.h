@@ -11,7 +11,8 @@ enum class DiskBus { virtio_blk, virtio_scsi };
 
 struct Disk {
   std::string name;  // its serial too
-  std::string path;  // absolute
+  std::string path;  // absolute; of an NBD server's Unix socket where is_nbd is set
+  bool is_nbd = false;
   std::uint64_t size_bytes = 0;
   DiskBus bus = DiskBus::virtio_blk;
   std::string cache = "writeback";
@@ -24,6 +25,7 @@ struct Disk {
 
 /// Reads a disk of the protocol; an empty one is made as a sparse file `directory`/NAME.raw
 /// (NAME.2.raw, ... if there was one before).
+/// Whoever serves NBD says how large its disk is; nobody is asked here.
 /// Throws Failure: bad_request, host (the path cannot be opened).
 Disk make_disk(const nlohmann::json& wanted, const std::string& directory);
 

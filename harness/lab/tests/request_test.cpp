@@ -140,6 +140,23 @@ BOOST_FIXTURE_TEST_CASE(a_missing_disk_is_named, Folder) {
   });
 }
 
+BOOST_FIXTURE_TEST_CASE(a_disk_of_an_nbd_server_is_reached_over_its_socket, Folder) {
+  const Json wanted = {{"name", "a"}, {"size_bytes", 4096u}, {"nbd", "/run/a.sock"}};
+  const auto disk = make_disk(wanted, path);
+  const Json expected = {{"type", "unix"}, {"path", "/run/a.sock"}};
+  BOOST_TEST(blockdev_of(disk)["file"]["driver"] == "nbd");
+  BOOST_TEST(blockdev_of(disk)["file"]["server"] == expected);
+  BOOST_TEST(disk.size_bytes == 4096u);
+  BOOST_TEST(std::filesystem::is_empty(path));
+  const auto refused = [&](const char* text) {
+    return refusal([&] { make_disk(Json::parse(text), path); });
+  };
+  BOOST_TEST(refused(R"({"name":"a","size_bytes":512,"nbd":"x"})") ==
+             "disk a: 'nbd' must be absolute; x came");
+  BOOST_TEST(refused(R"({"name":"a","path":"/x","nbd":"/y"})") ==
+             "disk a: either 'path' or 'size_bytes' is needed");
+}
+
 BOOST_AUTO_TEST_CASE(cache_modes_become_what_qemu_means_by_them) {
   Disk disk;
   disk.name = "a";
