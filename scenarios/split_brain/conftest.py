@@ -3,112 +3,23 @@
 import concurrent.futures
 import dataclasses
 import itertools
-import pathlib
-import re
 import time
 
 import pytest
 
 from tsih.initiator import Initiator
+from tsih.machine import REGION_BLOCKS, Machine, numbers, records
 from tsih.targetconfig import Disk
 from tsih.wirelog import WireLog
 
 SHARED = Disk("shared", "/dev/tsih/shared", plugin="block")
-WRITER = (pathlib.Path(__file__).parent / "writer.py").read_text(encoding="utf-8")
-# Regions of the disk, in blocks of 512 bytes: one for each writer of a case.
-REGION_BLOCKS = 8192
 RUN = itertools.count(1)
-
-
-@dataclasses.dataclass
-class Machine:
-    """One of the two: its initiator, and its writer once it writes."""
-
-    initiator: Initiator
-    tag: str
-    first_block: int
-    device: str = ""
-
-    @property
-    def guest(self):
-        return self.initiator.guest
-
-    @property
-    def ip(self):
-        return self.guest.ip
-
-    @property
-    def log(self):
-        return f"/run/{self.tag}.log"
-
-    def start_writing(self, records=10):
-        """Starts its writer; returns once so many records were acknowledged."""
-        self.guest.write_file("/run/writer.py", WRITER)
-        self.guest.background(f"echo $$ >/run/{self.tag}.pid; exec python3 /run/writer.py {self.device} {self.tag} "
-                              f"{self.first_block} {REGION_BLOCKS} {self.log}")
-        self.wait_written(records)
-
-    def wait_written(self, records):
-        """Until that many are acknowledged in all."""
-        self.guest.wait_until(f"[ $(grep -c '^[0-9]' {self.log}) -ge {records} ]")
-
-    def written(self):
-        """How many records were acknowledged so far."""
-        return int(self.guest.run(f"grep -c '^[0-9]' {self.log}").stdout or 0)
-
-    def wait_failed(self, timeout_s=60):
-        """Until its writer was told that a write failed."""
-        self.guest.wait_until(f"grep -q '^failed' {self.log}", timeout_s=timeout_s)
-
-    def has_failed(self):
-        return self.guest.run(f"grep -q '^failed' {self.log}").ok
-
-    def stop_writing(self):
-        self.guest.run(f"p=$(cat /run/{self.tag}.pid 2>/dev/null) || exit 0; "
-                       "kill $p 2>/dev/null; while [ -e /proc/$p ]; do sleep 0.05; done",
-                       as_text="stop the writer")
-
-
-@dataclasses.dataclass(frozen=True)
-class SlowDisk:
-    disk: Disk
-    delay_ms: int
-
-
-@pytest.fixture
-def slow_disk(target):
-    """The shared disk, behind a device that holds back every write for a while. Reads are quick.
-
-    The delay is longer than a machine needs from its login to its first look at the disk: a write
-    that a target does not wait for lands after that look, and is seen.
-    """
-    delay_ms = 2500  # a flush is not held back: one delay for each record
-    guest = target.guest
-    guest.succeed(
-        "export DM_DISABLE_UDEV=1; modprobe dm_delay; dmsetup remove -f --retry slow 2>/dev/null; "
-        f"dmsetup create slow --table \"0 $(blockdev --getsz {SHARED.path}) "
-        f"delay {SHARED.path} 0 0 {SHARED.path} 0 {delay_ms} {SHARED.path} 0 0\" && [ -b /dev/mapper/slow ]")
-    yield SlowDisk(Disk("slow", "/dev/mapper/slow", plugin="block"), delay_ms)
-    target.stop()  # it holds the device
-    guest.succeed("DM_DISABLE_UDEV=1 dmsetup remove --retry slow")
 
 
 def both(work, *machines):
     """Does it in both guests at once."""
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         list(pool.map(work, machines))
-
-
-def records(path, machine):
-    """Shell text that writes a machine's records on a disk, one a line, past the page cache."""
-    big = 128  # blocks at a time
-    return (f"dd if={path} bs={big * 512} skip={machine.first_block // big} "
-            f"count={REGION_BLOCKS // big} iflag=direct 2>/dev/null | "
-            f"grep -a -o 'tsih {machine.tag} [0-9]*' || true")
-
-
-def numbers(words):
-    return {int(n) for n in re.findall(r" (\d+)$", words, re.MULTILINE)}
 
 
 @pytest.fixture

@@ -80,3 +80,24 @@ def test_a_disk_has_one_serial_everywhere():
 def test_a_disk_that_cannot_be_is_refused(arguments):
     with pytest.raises(ValueError, match="expected"):
         Disk("a", "/a", **arguments)
+
+
+def test_every_address_is_a_portal():
+    config = TargetConfig((FILE,), addresses=("10.0.0.1", "10.0.1.1"))
+    assert [p["ip_address"] for p in tpg(config)["portals"]] == ["10.0.0.1", "10.0.1.1"]
+    assert "np/10.0.0.1:3260" in config.to_configfs() and "np/10.0.1.1:3260" in config.to_configfs()
+
+
+def test_blocks_of_4096_bytes_are_said_on_both_systems():
+    config = TargetConfig((Disk("a", "/srv/a.img", size_bytes=1 << 20, block_size_bytes=4096),))
+    assert config.to_saveconfig()["storage_objects"][0]["attributes"] == {"block_size": 4096}
+    assert "echo 4096 > /sys/kernel/config/target/core/fileio_0/a/attrib/block_size" \
+        in config.to_configfs()
+
+
+def test_a_scsi_device_is_passed_on_by_its_path():
+    config = TargetConfig((Disk("a", "/dev/sg1", plugin="pscsi"),))
+    saved = config.to_saveconfig()["storage_objects"][0]
+    assert (saved["plugin"], saved["dev"]) == ("pscsi", "/dev/sg1")
+    with pytest.raises(ValueError, match="pscsi"):
+        config.to_configfs()

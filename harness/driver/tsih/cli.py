@@ -120,6 +120,8 @@ def run(arguments: list[str]) -> int:
     argv += [word for system in options.system or [] for word in ("--system", system)]
     if options.keep:
         argv.append("--keep")
+    if options.long:
+        argv += ["--long", str(options.long)]
     if options.out:
         if pathlib.Path(options.out).exists():
             raise Usage(f"tsih run: --out {options.out} is there already; name a folder that is not")
@@ -143,13 +145,16 @@ def run(arguments: list[str]) -> int:
 def parse_run(arguments: list[str]) -> tuple[list[str], argparse.Namespace, list[str]]:
     """(scenario patterns, our options, what is pytest's)."""
     parser = Parser(prog="tsih run", epilog=RUN_EPILOG, add_help=True, allow_abbrev=False,
-                    usage="tsih run NAME|GLOB... [--system tsihd|lio] [--keep] [-k EXPR] [pytest options]",
+                    usage="tsih run NAME|GLOB... [--system tsihd|lio] [--keep] [--long MINUTES] [-k EXPR] [pytest options]",
                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--all", action="store_true", help="every scenario")
     parser.add_argument("--system", action="append", metavar="NAME",
                         help="only on this system under test: tsihd, lio (may be repeated)")
     parser.add_argument("--keep", action="store_true",
                         help="after a failure stop, leave the guests up and say how to get in")
+    parser.add_argument("--long", type=float, metavar="MINUTES",
+                        help="scenarios that go by seeds try new ones for so long, each, and "
+                             "nothing is left out for its length")
     parser.add_argument("--out", metavar="DIR", help="the run folder (default: a new one in build/runs)")
     parser.add_argument("-k", dest="expression", metavar="EXPR", help="pytest's: names by expression")
     options, rest = parser.parse_known_args(arguments)

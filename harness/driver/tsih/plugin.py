@@ -9,9 +9,11 @@ needed and are used again by the next scenario; each scenario has a fresh target
 
 from __future__ import annotations
 
+import itertools
 import pathlib
 import shutil
-from typing import Iterator
+import time
+from typing import Callable, Iterator
 
 import pytest
 
@@ -25,6 +27,8 @@ from tsih.runfolder import RunFolder, source_version
 from tsih.story import Story
 from tsih.targets import SYSTEMS, Target
 
+# A scenario of the long tier may take so much more than its minutes: its last seed, the guests' boot.
+LONG_GRACE_S = 1800
 STATE = pytest.StashKey["RunState"]()
 REPORTS = pytest.StashKey[dict[str, pytest.TestReport]]()
 
@@ -63,6 +67,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
                     help="the run folder (default: a new one in build/runs)")
     group.addoption("--keep", action="store_true", dest="tsih_keep",
                     help="after a failure stop, and leave the guests up")
+    group.addoption("--long", type=float, default=0.0, dest="tsih_long_minutes", metavar="MINUTES",
+                    help="scenarios that go by seeds try new ones for so long, each")
     group.addoption("--tsih-command", dest="tsih_command", help=_HIDDEN)
 
 
@@ -122,6 +128,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         good = names.is_chosen(name, patterns) and (system in systems or not system)
         (chosen if good else gone).append(item)
     items[:] = chosen
+    long_s = config.getoption("tsih_long_minutes") * 60
+    if long_s:
+        for item in items:
+            item.add_marker(pytest.mark.timeout(long_s + LONG_GRACE_S))
     if gone:
         config.hook.pytest_deselected(items=gone)
 
@@ -185,6 +195,8 @@ def target(lab: Lab, system: str, story: Story) -> Iterator[Target]:
     story.run.add_system(system)
     story.run.add_versions({system: one.prepare()})
     yield one
+    if not one.guest.is_up:  # a scenario may have killed it
+        return
     (story.folder.path / "target.log").write_text(one.log(), encoding="utf-8")
     if not lab.kept:
         one.check_alive()
@@ -199,6 +211,27 @@ def initiator(lab: Lab, story: Story, target: Target) -> Iterator[Initiator]:
     yield one
     if not lab.kept and one.guest.is_up:  # a scenario may have killed it
         one.clear()
+
+
+@pytest.fixture
+def seeds(pytestconfig: pytest.Config) -> Callable[[int], Iterator[int]]:
+    """`for seed in seeds(2)`: seeds 1 and 2, and with --long as many more as its minutes allow."""
+    long_s = pytestconfig.getoption("tsih_long_minutes") * 60
+    started = time.monotonic()
+
+    def numbers(usual: int) -> Iterator[int]:
+        for seed in itertools.count(1):
+            if seed > usual and time.monotonic() - started >= long_s:
+                return
+            yield seed
+
+    return numbers
+
+
+@pytest.fixture
+def is_long(pytestconfig: pytest.Config) -> bool:
+    """Whether this is a run of the long tier."""
+    return pytestconfig.getoption("tsih_long_minutes") > 0
 
 
 # -- outcomes -------------------------------------------------------------------------------------

@@ -44,17 +44,22 @@ class Chap:
 
 @dataclasses.dataclass(frozen=True)
 class Disk:
-    """A storage object. `plugin` is LIO's: fileio (a file, made sparse with `size_bytes`) or block."""
+    """A storage object. `plugin` is LIO's: fileio (a file, made sparse with `size_bytes`), block, or
+    pscsi (a SCSI device by its path).
+
+    `block_size_bytes` is fileio's logical block; the others have their device's.
+    """
 
     name: str
     path: str
     plugin: str = "fileio"
     size_bytes: int | None = None
     write_back: bool = False
+    block_size_bytes: int = 512
 
     def __post_init__(self) -> None:
-        if self.plugin not in ("fileio", "block"):
-            raise ValueError(f"expected plugin fileio or block, got {self.plugin!r}")
+        if self.plugin not in ("fileio", "block", "pscsi"):
+            raise ValueError(f"expected plugin fileio, block or pscsi, got {self.plugin!r}")
         if self.plugin == "fileio" and not self.size_bytes:
             raise ValueError(f"expected size_bytes with fileio {self.name!r}, got none")
 
@@ -74,7 +79,7 @@ class TargetConfig:
 
     disks: tuple[Disk, ...]
     iqn: str = DEFAULT_IQN
-    address: str = "0.0.0.0"
+    addresses: tuple[str, ...] = ("0.0.0.0",)
     port: int = 3260
     acls: dict[str, Chap | None] = dataclasses.field(default_factory=dict)
     attributes: dict[str, int | str] = dataclasses.field(default_factory=dict)
@@ -120,11 +125,12 @@ class TargetConfig:
                             ],
                             "portals": [
                                 {
-                                    "ip_address": self.address,
+                                    "ip_address": address,
                                     "iser": False,
                                     "offload": False,
                                     "port": self.port,
                                 }
+                                for address in self.addresses
                             ],
                         }
                     ],
@@ -165,7 +171,8 @@ class TargetConfig:
             lines.append(f"ln -s {_configfs_path(index, disk)} {group}/lun/lun_{index}/disk")
         for name, chap in self.acls.items():
             lines += self._configfs_acl(group, name, chap)
-        lines.append(f"mkdir {group}/np/{self.address}:{self.port}")
+        for address in self.addresses:
+            lines.append(f"mkdir {group}/np/{address}:{self.port}")
         lines.append(_put(1, f"{group}/enable"))
         return "\n".join(lines) + "\n"
 
@@ -202,6 +209,8 @@ def _put(value: int | str, path: str) -> str:
 
 
 def _configfs_path(index: int, disk: Disk) -> str:
+    if disk.plugin == "pscsi":
+        raise ValueError(f"expected fileio or block on LIO, got pscsi for {disk.name!r}")
     hba = {"fileio": "fileio", "block": "iblock"}[disk.plugin]
     return f"{CONFIGFS}/core/{hba}_{index}/{disk.name}"
 
@@ -219,6 +228,8 @@ def _configfs_disk(index: int, disk: Disk) -> list[str]:
         lines.append(f"printf %s {shlex.quote(disk.path)} > {path}/udev_path")
     lines.append(_put(disk.serial, f"{path}/wwn/vpd_unit_serial"))
     lines.append(_put(1, f"{path}/enable"))
+    if disk.block_size_bytes != 512:
+        lines.append(_put(disk.block_size_bytes, f"{path}/attrib/block_size"))
     return lines
 
 
@@ -232,5 +243,8 @@ def _storage_object(disk: Disk) -> dict:
         "attributes": {},
     }
     if disk.plugin == "fileio":
-        return {**common, "size": disk.size_bytes, "aio": False}
+        attributes = {} if disk.block_size_bytes == 512 else {"block_size": disk.block_size_bytes}
+        return {**common, "size": disk.size_bytes, "aio": False, "attributes": attributes}
+    if disk.plugin == "pscsi":
+        return {key: common[key] for key in ("name", "plugin", "dev", "wwn", "attributes")}
     return {**common, "readonly": False}

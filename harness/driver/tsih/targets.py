@@ -71,6 +71,11 @@ class Target(abc.ABC):
     def stop(self) -> None:
         """Ends the service; sessions break, backing files stay."""
 
+    def boots_again(self, guest: Guest) -> None:
+        """Its guest was killed and this one has taken its place; `configure()` serves again."""
+        self.guest = guest
+        self.prepare()
+
     @abc.abstractmethod
     def log(self) -> str:
         """What the target itself said since it was started."""
@@ -113,6 +118,10 @@ class TsihdTarget(Target):
             f"}}; }} && cat {self.LOG}", timeout_s=READY_CEILING_S)
         if not re.search("^ready", words, re.MULTILINE):
             raise CommandFailed(f"expected tsihd to say `ready`, it ended with:\n{words}")
+
+    def boots_again(self, guest: Guest) -> None:
+        self._process = None
+        super().boots_again(guest)
 
     def check_alive(self) -> None:
         if self._process and not self.guest.run("pgrep -x tsihd", as_text="is tsihd alive?").ok:

@@ -1,6 +1,6 @@
 """Writes numbered, tagged records to a disk, one after another, until it fails or is ended.
 
-    writer.py DEVICE TAG FIRST_BLOCK BLOCKS LOG
+    record_writer.py DEVICE TAG FIRST_BLOCK BLOCKS LOG
 
 Record N goes to block FIRST_BLOCK + N: nothing is ever written over, so what is on the disk tells
 which writes landed. A record is a line at the block's beginning: `tsih TAG N`. The page cache is
