@@ -63,8 +63,6 @@ std::string_view offered_where(Needs needs) {
       return "blocks can be unmapped";
     case Needs::atomic_write:
       return "the disk promises atomic writes";
-    case Needs::copies:
-      return "third-party copies are on";
   }
   return "";
 }

@@ -20,7 +20,6 @@ void Sanitizer::start(Plan plan, Task* waiter) {
   pass_ = 0;
   running_ = true;
   failed_ = false;
-  server_.note_change(0, server_.geometry().size_bytes);
   tick();
 }
 

@@ -1,0 +1,71 @@
+"""libiscsi's iscsi-test-cu from the initiator guest against real block devices of the target guest.
+
+What may end otherwise than by passing stands in iscsi_test_cu.toml with the standard's clause; an
+expected failure that passes is reported, too. `make check` runs what depends on the device behind the
+LUN (under emulation the rest takes minutes, and is run natively on files and memory); all of it is run
+by `tsih run scsi.iscsi_test_cu --long 1`.
+"""
+
+import pathlib
+
+import pytest
+
+from tsih.iscsitestcu import Table, parse
+from tsih.targetconfig import Disk
+
+TABLE = Table(pathlib.Path(__file__).with_name("iscsi_test_cu.toml"))
+USUAL = ("ALL.GetLBAStatus", "ALL.Unmap", "ALL.Sanitize", "ALL.*.ZeroBlocks", "ALL.Inquiry")
+SCSI_DEBUG = ("modprobe scsi_debug dev_size_mb=8 lbpu=1 lbpws=1 lbpws10=1 lbprz=1 delay=0; "
+              "modprobe -a sd_mod sg")
+# The whole path of a device by its vendor, as long as udev does not name it.
+FIND = ("for d in /sys/class/block/sd*; do "
+        "grep -q {vendor} $d/device/vendor && echo /dev/${{d##*/}}; done | grep .")
+
+
+@pytest.fixture(params=["scsi_debug", "virtio-scsi"])
+def device(request, lab, target):
+    """(kind, path) of a SCSI disk in the target guest."""
+    guest = target.guest
+    if request.param == "scsi_debug":
+        guest.succeed(SCSI_DEBUG)
+        yield request.param, guest.wait_until(FIND.format(vendor="Linux")).strip()
+        target.stop()
+        guest.run("modprobe -r scsi_debug")
+    else:
+        guest.succeed("modprobe -a virtio_scsi sd_mod sg")
+        lab.client.call("disk.add", guest="target",
+                        disk={"name": "vscsi", "size_bytes": 8 << 20, "bus": "virtio-scsi"})
+        yield request.param, "/dev/tsih/vscsi"
+        target.stop()
+        lab.client.call("disk.remove", guest="target", disk="vscsi")
+
+
+@pytest.mark.systems("tsihd")
+@pytest.mark.parametrize("plugin", ["block"])
+def test_iscsi_test_cu(story, target, initiator, device, plugin, is_long):
+    """iscsi-test-cu against {plugin}: what the standard says, on a device that is one."""
+    kind, path = device
+    disk = f"{plugin} on {kind}"
+    story.step(f"The target serves {disk}")
+    target.serve(Disk("judged", path, plugin=plugin))
+    url = f"iscsi://{target.guest.ip}/{target.iqn}/0"
+    story.step("iscsi-test-cu --dataloss --allow-sanitize")
+    tests = ("ALL",) if is_long else USUAL
+    output = initiator.guest.run(
+        "; ".join(f"iscsi-test-cu -v --dataloss --allow-sanitize --test='{test}' {url} 2>&1"
+                  for test in tests), timeout_s=1500 if is_long else 200).stdout
+    (story.folder.path / "iscsi-test-cu.log").write_text(output, encoding="utf-8")
+    outcomes = parse(output)
+    assert len(outcomes) > (200 if is_long else 20), f"expected its tests, got {output[-300:]}"
+    judgements = [TABLE.judge(outcome, disk) for outcome in outcomes]
+    for verdict in ("passed", "skipped", "failed"):
+        story.metric(verdict, len([o for o in outcomes if o.verdict == verdict]))
+    for judgement in judgements:
+        if judgement.verdict == "violation" or not judgement.message.endswith("passes"):
+            story.finding(verdict=judgement.verdict, property="iscsi_test_cu",
+                          message=judgement.message, evidence={"file": "iscsi-test-cu.log", "line": 1})
+    wrong = [j.message for j in judgements if j.verdict == "violation"]
+    story.judge(not wrong, property="iscsi_test_cu",
+                passed=f"{len(outcomes)} tests of iscsi-test-cu did what is expected on {disk}",
+                failed=f"expected {len(outcomes)} tests as the table has them, {len(wrong)} are not: "
+                       f"{wrong[:2]}")
