@@ -78,6 +78,7 @@ Result<std::shared_ptr<LogicalUnit>> open_unit(const StoragePlan& storage, backs
                                                       : "RAMDISK-MCP";
   }
   identity.serial = storage.serial;
+  identity.third_party_copy = storage.third_party_copy;
   return std::make_shared<LogicalUnit>(std::move(identity), std::move(*opened), log);
 }
 

@@ -28,7 +28,8 @@ struct StoragePlan {
   bool read_only = false;
   std::uint32_t block_size_bytes = 512;
   bool block_size_given = false;
-  bool model_is_name = true;  ///< emulate_model_alias: INQUIRY shows the storage object's name
+  bool model_is_name = true;     ///< emulate_model_alias: INQUIRY shows the storage object's name
+  bool third_party_copy = true;  ///< emulate_3pc
 };
 
 /// The serial where none is configured: stable over restarts, different for each object.

@@ -39,20 +39,24 @@ void emulate_model_alias(const Value& value, StoragePlan& storage) {
   if (auto on = value.boolean()) storage.model_is_name = *on;
 }
 
-constexpr std::array<Honoured<StoragePlan>, 3> kHonoured{{
+void emulate_3pc(const Value& value, StoragePlan& storage) {
+  if (auto on = value.boolean()) storage.third_party_copy = *on;
+}
+
+constexpr std::array<Honoured<StoragePlan>, 4> kHonoured{{
     {"block_size", "logical block in bytes: 512 or 4096; a block device has its own", block_size},
     {"emulate_write_cache", "the disk's volatile cache, the same as write_back",
      emulate_write_cache},
     {"emulate_model_alias", "INQUIRY's product is the storage object's name", emulate_model_alias},
+    {"emulate_3pc", "EXTENDED COPY and its relatives are offered", emulate_3pc},
 }};
 
 constexpr std::string_view kLimits =
     "our own limits stand in VPD page B0h, where initiators read them";
 constexpr std::string_view kNoProtection = "T10 protection information is not offered";
 
-constexpr std::array<Inert, 31> kInert{{
+constexpr std::array<Inert, 30> kInert{{
     {"alua_support", "1|0", "no target port groups are offered; initiators ask before use"},
-    {"emulate_3pc", "1|0", "EXTENDED COPY is not offered; initiators ask before use"},
     {"emulate_caw", "1", "COMPARE AND WRITE cannot be switched off"},
     {"emulate_dpo", "1|0", "DPO is a hint about a cache that is the host's"},
     {"emulate_fua_read", "1|0", "a read always sees completed writes"},

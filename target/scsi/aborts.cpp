@@ -2,6 +2,7 @@
 // what the error of one command means for the others (QERR, ACA).
 #include <algorithm>
 
+#include "target/scsi/copy_manager.h"
 #include "target/scsi/device_server.h"
 
 namespace tsihd::scsi {
@@ -31,6 +32,7 @@ void DeviceServer::sweep_aborted() {
       it = it->next;
     }
   }
+  if (copies_ != nullptr) copies_->look_for_aborts();
 }
 
 void DeviceServer::detach(Nexus& nexus) {
@@ -38,6 +40,7 @@ void DeviceServer::detach(Nexus& nexus) {
   for (const Command* it = tasks_.first(); it != nullptr; it = it->next)
     if (it->nexus == &nexus) it->task->nexus = nullptr;
   reservations_.nexus_lost(nexus);
+  if (copies_ != nullptr) copies_->nexus_lost(*this, nexus);
   if (NexusState* state = find(nexus)) aca_.clear(*state);
   last_found_ = nullptr;
   std::erase_if(nexuses_, [&](const auto& state) { return state->nexus == &nexus; });
@@ -48,7 +51,8 @@ void DeviceServer::detach(Nexus& nexus) {
 void DeviceServer::abort(Command& command) {
   if (command.task == nullptr || command.aborted) return;
   command.aborted = true;
-  if (!command.task->disk_busy) drop(*command.task);
+  if (!command.task->disk_busy) return drop(*command.task);
+  if (copies_ != nullptr) copies_->look_for_aborts();
 }
 
 void DeviceServer::abort_task_set(const Nexus& nexus) {
@@ -77,6 +81,7 @@ void DeviceServer::reset(const Nexus* by) {
     aca_.clear(*state);
   }
   update_constraints();
+  if (copies_ != nullptr) copies_->unit_reset(*this);
   establish_for_all(UnitAttention::unit_reset, nullptr);
   sweep_aborted();
 }

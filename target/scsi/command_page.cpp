@@ -63,6 +63,8 @@ std::string_view offered_where(Needs needs) {
       return "blocks can be unmapped";
     case Needs::atomic_write:
       return "the disk promises atomic writes";
+    case Needs::copies:
+      return "third-party copies are on";
   }
   return "";
 }

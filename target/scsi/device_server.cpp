@@ -4,10 +4,26 @@
 #include <cassert>
 #include <cstring>
 
+#include "target/scsi/copy_manager.h"
 #include "target/scsi/operations.h"
 #include "target/scsi/reservation_image.h"
 
 namespace tsihd::scsi {
+namespace {
+
+void begin(Command& command, LogicalUnit& unit) {
+  command.unit = &unit;
+  command.task = nullptr;
+  command.aborted = false;
+  command.status = Status::good;
+  command.sense_bytes = 0;
+  command.wanted_data_out_bytes = 0;
+  command.data_in_bytes = 0;
+  command.required_data_in_bytes = command.required_data_out_bytes = 0;
+}
+
+}  // namespace
+
 DeviceServer::DeviceServer(LogicalUnit& unit, Identity identity,
                            std::unique_ptr<backstore::Backstore> backstore, Log log)
     : unit_(unit),
@@ -73,6 +89,14 @@ Result<void> DeviceServer::keep_mode(backstore::OpenedState state) {
   return {};
 }
 
+void DeviceServer::offer_copies(CopyManager& copies) {
+  if (identity_.third_party_copy) copies_ = &copies;
+}
+
+void DeviceServer::tell_change(std::uint64_t offset_bytes, std::uint64_t length_bytes) {
+  copies_->note_change(*this, offset_bytes, length_bytes);
+}
+
 ModeCapabilities DeviceServer::mode_capabilities() const {
   return {.volatile_cache = geometry().write_cache, .knows_space = false};
 }
@@ -109,14 +133,7 @@ bool DeviceServer::removal_prevented() const {
 // -- the way of a command
 
 void DeviceServer::start(Command& command, const LunMap& luns, bool write_protected) {
-  command.unit = &unit_;
-  command.task = nullptr;
-  command.aborted = false;
-  command.status = Status::good;
-  command.sense_bytes = 0;
-  command.wanted_data_out_bytes = 0;
-  command.data_in_bytes = 0;
-  command.required_data_in_bytes = command.required_data_out_bytes = 0;
+  begin(command, unit_);
   NexusState* nexus = find(*command.nexus);
   if (nexus == nullptr) {  // a transport that did not attach, or kMaxNexuses
     attach(*command.nexus);
@@ -128,13 +145,31 @@ void DeviceServer::start(Command& command, const LunMap& luns, bool write_protec
     if (nexus != nullptr) note_status(*nexus, command);
     return command.owner->command_done(command);
   }
-  command.task = task;
-  task->command = &command;
-  task->nexus = nexus;
   task->luns = &luns;
-  task->lun_write_protected = write_protected;
+  enter(*task, command, nexus, write_protected);
+}
+
+/// Parts are bounded by kMaxCopies, so a full task set does not stop a copy that has begun.
+void DeviceServer::start_part(Command& command, bool write_protected) {
+  begin(command, unit_);
+  Task* task = take_task();
+  task->luns = nullptr;
+  task->part = true;
+  const bool sees_unit = find(*command.nexus) != nullptr;
+  if (sees_unit) return enter(*task, command, nullptr, write_protected);
+  task->command = &command;
+  command.task = task;
   tasks_.enter(*task);
-  if (check(*task)) task->operation->run(*task);
+  task->fail(sense::kUnitNotSupported);
+}
+
+void DeviceServer::enter(Task& task, Command& command, NexusState* nexus, bool write_protected) {
+  command.task = &task;
+  task.command = &command;
+  task.nexus = nexus;
+  task.lun_write_protected = write_protected;
+  tasks_.enter(task);
+  if (check(task)) task.operation->run(task);
 }
 
 /// What SAM and SPC want looked at before the command itself. False: the task has ended.
@@ -142,9 +177,10 @@ bool DeviceServer::check(Task& task) {
   const Command& command = *task.command;
   const Operation* operation = find_operation(task.cdb());
   task.operation = operation;
-  if (aca_.any() && refused_by_aca(task)) return false;
+  if (aca_.any() && !task.part && refused_by_aca(task)) return false;
   const bool reports = operation == nullptr || operation->reports_unit_attention;
-  if (reports && task.nexus->attentions.any()) return report_attention(task), false;
+  if (reports && task.nexus != nullptr && task.nexus->attentions.any())
+    return report_attention(task), false;
   if (operation == nullptr || !offers(*this, *operation)) {
     const bool known = std::ranges::any_of(operations_of(command.cdb[0]),
                                            [&](const auto& it) { return offers(*this, it); });
@@ -247,7 +283,7 @@ Task* DeviceServer::take_task() {
   Task* task = free_tasks_;
   free_tasks_ = task->next_free;
   task->special = task->exclusive = task->blocked = task->running = task->disk_busy = false;
-  task->passes_aca = task->held = task->tells_abort = false;
+  task->passes_aca = task->held = task->tells_abort = task->part = false;
   task->io.force_unit_access = false;
   task->position_bytes = 0;
   task->item = 0;
@@ -288,6 +324,8 @@ Result<void> DeviceServer::resize(std::uint64_t size_bytes) {
 void DeviceServer::capacity_changed(std::uint64_t before_bytes) {
   log_.info("scsi.capacity_changed disk={} before_bytes={} size_bytes={} nexuses={}",
             identity_.name, before_bytes, geometry().size_bytes, nexuses_.size());
+  if (geometry().size_bytes < before_bytes)
+    note_change(geometry().size_bytes, before_bytes - geometry().size_bytes);
   establish_for_all(UnitAttention::capacity_changed, nullptr);
 }
 

@@ -23,6 +23,8 @@
 
 namespace tsihd::scsi {
 
+class CopyManager;
+
 /// What a logical unit keeps for an I_T nexus.
 struct NexusState {
   Nexus* nexus = nullptr;
@@ -52,6 +54,7 @@ class DeviceServer {
   // -- for LogicalUnit and LunMap
   void start(Command& command, const LunMap& luns, bool write_protected);
   void data_out_ready(Command& command);
+  void offer_copies(CopyManager& copies);
   void add_target_port(const TargetPort& port);
   Result<void> keep_reservations(backstore::OpenedState state);
   Result<void> keep_mode(backstore::OpenedState state);
@@ -91,6 +94,14 @@ class DeviceServer {
   bool descriptor_sense() const { return mode_.descriptor_sense; }
   bool write_cache_enabled() const { return mode_.write_cache; }
   bool removal_prevented() const;
+  /// Third-party copies; null: not offered.
+  CopyManager* copies() const { return copies_; }
+  /// A command of a copy, by the nexus that asked for the copy. It meets what every command of that
+  /// nexus would (reservations, write protection, SANITIZE, task set), but leaves the nexus its
+  /// unit attentions. A nexus that no longer sees this unit is told 25/00.
+  void start_part(Command& command, bool write_protected);
+  /// How many tokens become void when something is written here.
+  void watch_changes(bool one_more) { watches_ += one_more ? 1 : -1; }
   /// Establishes a unit attention for every nexus but `except` (which may be null).
   void establish_for_all(UnitAttention condition, const NexusState* except);
   /// The nexuses through which one initiator port reaches this unit now.
@@ -109,12 +120,18 @@ class DeviceServer {
   /// The aborted task's last disk request is back.
   void drop(Task& task);
   void note_disk_error(const backstore::Io& io);
+  /// What was, or may be, on the medium there is so no longer.
+  void note_change(std::uint64_t offset_bytes, std::uint64_t length_bytes) {
+    if (watches_ > 0) tell_change(offset_bytes, length_bytes);
+  }
 
  private:
   NexusState* find(const Nexus& nexus);
   Task* take_task();
   void release(Task& task);
+  void enter(Task& task, Command& command, NexusState* nexus, bool write_protected);
   bool check(Task& task);
+  void tell_change(std::uint64_t offset_bytes, std::uint64_t length_bytes);
   void capacity_changed(std::uint64_t before_bytes);
   void end_quiet_waits();
   /// Marks commands as aborted, and how those of other nexuses than `by` (null: nobody's word)
@@ -163,6 +180,8 @@ class DeviceServer {
   std::vector<QuietWait> quiet_waits_;
   Sanitizer sanitizer_{*this};
   std::uint64_t disk_errors_ = 0;
+  CopyManager* copies_ = nullptr;
+  int watches_ = 0;
 };
 
 }  // namespace tsihd::scsi

@@ -36,6 +36,18 @@ void sanitize_block_erase(Task& task);
 void sanitize_exit_failure_mode(Task& task);
 // lba_status.cpp
 void get_lba_status(Task& task);
+// copy_commands.cpp
+void extended_copy(Task& task);
+void copy_operation_abort(Task& task);
+// copy_token_commands.cpp
+void populate_token(Task& task);
+void write_using_token(Task& task);
+// copy_results.cpp
+void receive_copy_status_lid1(Task& task);
+void receive_copy_status_lid4(Task& task);
+void receive_copy_failure_details(Task& task);
+void receive_rod_token_information(Task& task);
+void receive_copy_parameters(Task& task);
 // medium.cpp
 void read_capacity_10(Task& task);
 void read_capacity_16(Task& task);

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "target/scsi/bytes.h"
+#include "target/scsi/copy_pages.h"
+#include "target/scsi/designators.h"
 #include "target/scsi/device_server.h"
 #include "target/scsi/handlers.h"
 #include "target/scsi/limits.h"
@@ -15,20 +17,14 @@ namespace {
 
 using Bytes = std::vector<std::byte>;
 
-void put_text(std::byte* at, std::size_t width, std::string_view text) {
-  for (std::size_t i = 0; i < width; ++i) {
-    const char c = i < text.size() ? text[i] : ' ';
-    at[i] = static_cast<std::byte>(c >= 0x20 && c < 0x7f ? c : '?');  // SPC: graphic ASCII only
-  }
-}
-
 Bytes standard_data(const DeviceServer& server) {
   const Identity& identity = server.identity();
   Bytes data(96);
   data[2] = std::byte{0x06};  // SPC-4
   data[3] = std::byte{0x32};  // NORMACA, HISUP, response data format 2
   data[4] = static_cast<std::byte>(data.size() - 5);
-  data[7] = std::byte{0x02};  // CMDQUE
+  if (server.copies() != nullptr) data[5] = std::byte{0x08};  // 3PC
+  data[7] = std::byte{0x02};                                  // CMDQUE
   put_text(&data[8], 8, identity.vendor);
   put_text(&data[16], 16, identity.name);
   put_text(&data[32], 4, identity.revision);
@@ -42,10 +38,6 @@ Bytes standard_data(const DeviceServer& server) {
 }
 
 // -- designators of the device identification page
-
-enum class CodeSet : std::uint8_t { binary = 1, ascii = 2, utf8 = 3 };
-enum class Association : std::uint8_t { unit = 0, port = 1, device = 2 };
-enum class DesignatorType : std::uint8_t { t10 = 1, naa = 3, relative_port = 4, scsi_name = 8 };
 
 void append_designator(Bytes& page, CodeSet code_set, Association association, DesignatorType type,
                        std::span<const std::byte> value) {
@@ -71,45 +63,14 @@ Bytes scsi_name(std::string_view name) {
   return value;
 }
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
-/// NAA IEEE Registered Extended, built from the wwn's hex digits as LIO builds it (its company id
-/// included): a disk that moves between LIO and tsihd keeps its name in /dev/disk/by-id.
-std::array<std::byte, 16> naa_designator(const Identity& identity) {
-  std::string digits = "6001405";
-  for (char c : identity.serial)
-    if (hex_digit(c) >= 0) digits += c;
-  if (digits.size() == 7) {  // no digits to build on: the name stands in (FNV-1a)
-    std::uint64_t hash = 0xcbf29ce484222325;
-    for (char c : identity.serial + "/" + identity.name)
-      hash = (hash ^ static_cast<std::uint8_t>(c)) * 0x100000001b3;
-    for (int shift = 60; shift >= 0; shift -= 4) digits += "0123456789abcdef"[hash >> shift & 0xf];
-  }
-  digits.resize(32, '0');
-  std::array<std::byte, 16> value{};
-  for (std::size_t i = 0; i < digits.size(); ++i)
-    value[i / 2] |= static_cast<std::byte>(hex_digit(digits[i]) << (i % 2 == 0 ? 4 : 0));
-  return value;
-}
-
 std::string port_name(const Nexus& nexus) {
   return fmt::format("{},t,0x{:04x}", nexus.target_name, nexus.target_portal_group_tag);
 }
 
 void device_identification(const Task& task, Bytes& page) {
-  const Identity& identity = task.server->identity();
   const Nexus& nexus = *task.command->nexus;
-  append_designator(page, CodeSet::binary, Association::unit, DesignatorType::naa,
-                    naa_designator(identity));
-  const std::string specific = (identity.name + ":" + identity.serial).substr(0, 240);
-  Bytes t10(8 + specific.size());
-  put_text(t10.data(), 8, identity.vendor);
-  put_text(t10.data() + 8, specific.size(), specific);
-  append_designator(page, CodeSet::ascii, Association::unit, DesignatorType::t10, t10);
+  for (const UnitDesignator& it : unit_designators(task.server->identity()))
+    append_designator(page, it.code_set, Association::unit, it.type, it.value);
   std::array<std::byte, 4> relative{};
   put16(&relative[2], nexus.target_portal_group_tag);
   append_designator(page, CodeSet::binary, Association::port, DesignatorType::relative_port,
@@ -170,20 +131,31 @@ void logical_block_provisioning(const Task& task, Bytes& page) {
 
 void supported_pages(const Task& task, Bytes& page);
 
+void third_party_copy(const Task& task, Bytes& page) {
+  append_copy_descriptors(*task.server, page);
+}
+
 struct VitalProductPage {
   std::uint8_t code;
   void (*fill)(const Task&, Bytes&);  ///< appends to the four bytes of the header
 };
-constexpr std::array<VitalProductPage, 7> kPages{{{0x00, supported_pages},
+constexpr std::uint8_t kThirdPartyCopy = 0x8f;
+constexpr std::array<VitalProductPage, 8> kPages{{{0x00, supported_pages},
                                                   {0x80, unit_serial_number},
                                                   {0x83, device_identification},
                                                   {0x86, extended_inquiry},
+                                                  {kThirdPartyCopy, third_party_copy},
                                                   {0xb0, block_limits},
                                                   {0xb1, block_device_characteristics},
                                                   {0xb2, logical_block_provisioning}}};
 
-void supported_pages(const Task&, Bytes& page) {
-  for (const VitalProductPage& it : kPages) page.push_back(std::byte{it.code});
+bool has_page(const Task& task, std::uint8_t code) {
+  return code != kThirdPartyCopy || task.server->copies() != nullptr;
+}
+
+void supported_pages(const Task& task, Bytes& page) {
+  for (const VitalProductPage& it : kPages)
+    if (has_page(task, it.code)) page.push_back(std::byte{it.code});
 }
 
 }  // namespace
@@ -199,7 +171,7 @@ void inquiry(Task& task) {
     return task.reply(standard_data(*task.server), allocation_length);
   }
   for (const VitalProductPage& it : kPages) {
-    if (it.code != cdb[2]) continue;
+    if (it.code != cdb[2] || !has_page(task, it.code)) continue;
     Bytes page(4);
     it.fill(task, page);
     page[1] = std::byte{it.code};

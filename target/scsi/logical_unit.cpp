@@ -25,6 +25,7 @@ Result<void> LogicalUnit::keep_reservations(backstore::OpenedState state) {
 Result<void> LogicalUnit::keep_mode(backstore::OpenedState state) {
   return server_->keep_mode(std::move(state));
 }
+void LogicalUnit::offer_copies(CopyManager& copies) { server_->offer_copies(copies); }
 void LogicalUnit::attach(Nexus& nexus) { server_->attach(nexus); }
 void LogicalUnit::detach(Nexus& nexus) { server_->detach(nexus); }
 void LogicalUnit::abort(Command& command) { server_->abort(command); }

@@ -20,8 +20,10 @@ struct Identity {
   std::string vendor = "TSIH";
   std::string revision = "0.1";
   std::string serial;  ///< LIO's `wwn`: unit serial number and the source of the NAA identifier
+  bool third_party_copy = true;  ///< LIO's `emulate_3pc`: what CopyManager does is offered
 };
 
+class CopyManager;
 class DeviceServer;
 
 /// One disk with its task set, unit attentions and reservations. Shared by every nexus that maps
@@ -55,6 +57,9 @@ class LogicalUnit {
   /// Makes mode pages savable, in `state`; those in it are in force again. Otherwise as above.
   Result<void> keep_mode(backstore::OpenedState state);
 
+  /// Offers third-party copies, which `copies` carries out; it outlives the unit's commands.
+  void offer_copies(CopyManager& copies);
+
   /// A nexus appears: POWER ON, RESET OR BUS DEVICE RESET OCCURRED (29/00) is kept for it.
   void attach(Nexus& nexus);
   /// A nexus is gone: its unit attentions go, its commands are aborted (command_aborted for each,
@@ -82,12 +87,16 @@ class LogicalUnit {
   Result<bool> refresh_capacity();
   Result<void> resize(std::uint64_t size_bytes);
 
+  /// For scsi/ itself.
+  DeviceServer& device_server() { return *server_; }
+
  private:
   friend class LunMap;
   std::unique_ptr<DeviceServer> server_;
 };
 
-/// The LUNs that one nexus sees. The device server's entry for the transport.
+/// The LUNs that one nexus sees. The device server's entry for the transport. It outlives the
+/// commands that it started; its entries may change meanwhile.
 class LunMap {
  public:
   struct Entry {

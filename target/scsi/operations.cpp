@@ -13,6 +13,7 @@ constexpr bool kHidesAttention = false;
 constexpr Needs kNothing = Needs::nothing;
 constexpr Needs kDiscard = Needs::discard;
 constexpr Needs kAtomic = Needs::atomic_write;
+constexpr Needs kCopies = Needs::copies;
 constexpr std::int32_t kNone = kNoServiceAction;
 constexpr std::uint8_t kFf = 0xff;
 /// The CONTROL byte: only NACA is looked at.
@@ -103,6 +104,28 @@ constexpr Operation kOperations[] = {
      kNothing, persistent_reserve_out, {0x1f, kFf, 0, 0, kFf, kFf, kFf, kFf, kCtl}},
     {0x5f, 0x07, "REGISTER AND MOVE", Access::reservation, kReportsAttention, kNothing,
      persistent_reserve_out, {0x1f, 0, 0, 0, kFf, kFf, kFf, kFf, kCtl}},
+    {0x83, 0x00, "EXTENDED COPY(LID1)", Access::control, kReportsAttention, kCopies, extended_copy,
+     {0x1f, 0, 0, 0, 0, 0, 0, 0, 0, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0x83, 0x01, "EXTENDED COPY(LID4)", Access::control, kReportsAttention, kCopies, extended_copy,
+     {0x1f, 0, 0, 0, 0, 0, 0, 0, 0, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0x83, 0x10, "POPULATE TOKEN", Access::read, kReportsAttention, kCopies, populate_token,
+     {0x1f, 0, 0, 0, 0, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0x83, 0x11, "WRITE USING TOKEN", Access::write, kReportsAttention, kCopies, write_using_token,
+     {0x1f, 0, 0, 0, 0, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0x83, 0x1c, "COPY OPERATION ABORT", Access::control, kReportsAttention, kCopies,
+     copy_operation_abort, {0x1f, kFf, kFf, kFf, kFf, 0, 0, 0, 0, 0, 0, 0, 0, 0, kCtl}},
+    {0x84, 0x00, "RECEIVE COPY STATUS(LID1)", Access::control, kReportsAttention, kCopies,
+     receive_copy_status_lid1, {0x1f, kFf, 0, 0, 0, 0, 0, 0, 0, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0x84, 0x03, "RECEIVE COPY OPERATING PARAMETERS", Access::control, kReportsAttention, kCopies,
+     receive_copy_parameters, {0x1f, 0, 0, 0, 0, 0, 0, 0, 0, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0x84, 0x04, "RECEIVE COPY FAILURE DETAILS(LID1)", Access::control, kReportsAttention, kCopies,
+     receive_copy_failure_details, {0x1f, kFf, 0, 0, 0, 0, 0, 0, 0, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0x84, 0x05, "RECEIVE COPY STATUS(LID4)", Access::control, kReportsAttention, kCopies,
+     receive_copy_status_lid4,
+     {0x1f, kFf, kFf, kFf, kFf, 0, 0, 0, 0, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0x84, 0x07, "RECEIVE ROD TOKEN INFORMATION", Access::control, kReportsAttention, kCopies,
+     receive_rod_token_information,
+     {0x1f, kFf, kFf, kFf, kFf, 0, 0, 0, 0, kFf, kFf, kFf, kFf, 0, kCtl}},
     {0x88, kNone, "READ(16)", Access::read, kReportsAttention, kNothing, read_blocks,
      {0xf8, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
     {0x89, kNone, "COMPARE AND WRITE", Access::write, kReportsAttention, kNothing,
@@ -202,6 +225,8 @@ bool offers(DeviceServer& server, const Operation& operation) {
       return server.geometry().can_discard;
     case Needs::atomic_write:
       return max_atomic_blocks(server) > 0;
+    case Needs::copies:
+      return server.copies() != nullptr;
   }
   return false;
 }

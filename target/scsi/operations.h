@@ -29,6 +29,7 @@ enum class Needs : std::uint8_t {
   nothing,
   discard,       ///< backstore::Geometry::can_discard
   atomic_write,  ///< backstore::Geometry::max_atomic_write_bytes
+  copies,        ///< a copy manager, Identity::third_party_copy
 };
 
 struct Operation {

@@ -20,6 +20,7 @@ void Sanitizer::start(Plan plan, Task* waiter) {
   pass_ = 0;
   running_ = true;
   failed_ = false;
+  server_.note_change(0, server_.geometry().size_bytes);
   tick();
 }
 

@@ -1,5 +1,7 @@
 #include "target/scsi/sense.h"
 
+#include <algorithm>
+
 #include "target/scsi/bytes.h"
 
 namespace tsihd::scsi {
@@ -16,6 +18,14 @@ bool put_specific(std::byte* at, const Sense& sense) {
   return true;
 }
 
+/// The SCSI status, then the sense data (SPC-4 5.16.7.4); returns how many bytes.
+std::size_t put_forwarded(std::span<std::byte> to, const Sense::Forwarded& from) {
+  to[0] = static_cast<std::byte>(from.status);
+  const std::size_t bytes = std::min(from.sense.size(), to.size() - 1);
+  std::ranges::copy(from.sense.first(bytes), to.begin() + 1);
+  return bytes + 1;
+}
+
 std::uint8_t write_fixed(std::array<std::byte, 96>& to, const Sense& sense) {
   to[0] = std::byte{0x70};
   to[2] = static_cast<std::byte>(sense.key);
@@ -23,10 +33,17 @@ std::uint8_t write_fixed(std::array<std::byte, 96>& to, const Sense& sense) {
     to[0] |= std::byte{0x80};
     put32(&to[3], *sense.information);
   }
-  to[7] = std::byte{kFixedBytes - 8};
+  if (sense.segment) put16(&to[10], *sense.segment);
   put16(&to[12], sense.code);
   put_specific(&to[15], sense);
-  return kFixedBytes;
+  std::size_t end = kFixedBytes;
+  if (sense.forwarded) {
+    // Bytes 8 and 9 say where in the sense data the source's or the destination's answer begins.
+    to[sense.forwarded->from_destination ? 9 : 8] = std::byte{kFixedBytes};
+    end += put_forwarded(std::span(to).subspan(end), *sense.forwarded);
+  }
+  to[7] = static_cast<std::byte>(end - 8);
+  return static_cast<std::uint8_t>(end);
 }
 
 std::uint8_t write_descriptors(std::array<std::byte, 96>& to, const Sense& sense) {
@@ -44,6 +61,21 @@ std::uint8_t write_descriptors(std::array<std::byte, 96>& to, const Sense& sense
     to[end] = std::byte{0x02};
     to[end + 1] = std::byte{0x06};
     end += 8;
+  }
+  if (sense.segment) {
+    to[end] = std::byte{0x01};
+    to[end + 1] = std::byte{0x0a};
+    put16(&to[end + 10], *sense.segment);
+    end += 12;
+  }
+  if (sense.forwarded) {  // forwarded sense data descriptor, SPC-4 4.5.2.7
+    constexpr std::byte kSource{0x01};
+    constexpr std::byte kDestination{0x02};
+    to[end] = std::byte{0x0c};
+    to[end + 2] = sense.forwarded->from_destination ? kDestination : kSource;
+    const std::size_t bytes = put_forwarded(std::span(to).subspan(end + 3), *sense.forwarded);
+    to[end + 1] = static_cast<std::byte>(bytes + 1);
+    end += bytes + 3;
   }
   to[7] = static_cast<std::byte>(end - 8);
   return static_cast<std::uint8_t>(end);

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 namespace tsihd::scsi {
 
@@ -16,6 +17,7 @@ enum class SenseKey : std::uint8_t {
   illegal_request = 0x5,
   unit_attention = 0x6,
   data_protect = 0x7,
+  copy_aborted = 0xa,
   miscompare = 0xe,
 };
 
@@ -26,11 +28,21 @@ struct Sense {
   std::uint16_t code = 0;
   /// The INFORMATION field: the first LBA in error, or the offset of a miscompare.
   std::optional<std::uint64_t> information = std::nullopt;
-  /// FIELD POINTER: the offset of the byte at fault, in the CDB or in the parameter list.
+  /// FIELD POINTER: the offset of the byte at fault, in the CDB or in the parameter list. With
+  /// COPY ABORTED it is the segment pointer (SPC-4 4.5.2.4.5), counted from the list's first byte.
   std::optional<std::uint16_t> field = std::nullopt;
   bool field_in_cdb = true;
   /// PROGRESS INDICATION, in 65536ths; never together with `field`.
   std::optional<std::uint16_t> progress = std::nullopt;
+  /// COMMAND-SPECIFIC INFORMATION of a copy: the number of the segment descriptor at fault.
+  std::optional<std::uint16_t> segment = std::nullopt;
+  /// What the source or the destination of a copy answered, passed on as it came (SPC-4 5.16.7.4).
+  struct Forwarded {
+    bool from_destination = false;
+    std::uint8_t status = 0;
+    std::span<const std::byte> sense = {};  ///< valid as long as the copy's command is
+  };
+  std::optional<Forwarded> forwarded = std::nullopt;
 };
 
 namespace sense {
@@ -41,16 +53,33 @@ inline constexpr Sense kWriteError{SenseKey::medium_error, 0x0c00};
 inline constexpr Sense kUnrecoveredReadError{SenseKey::medium_error, 0x1100};
 inline constexpr Sense kMiscompare{SenseKey::miscompare, 0x1d00};
 inline constexpr Sense kInternalTargetFailure{SenseKey::hardware_error, 0x4400};
+inline constexpr Sense kOperationInProgress{SenseKey::illegal_request, 0x0016};
 inline constexpr Sense kParameterListLength{SenseKey::illegal_request, 0x1a00};
 inline constexpr Sense kInvalidOpcode{SenseKey::illegal_request, 0x2000};
 inline constexpr Sense kLbaOutOfRange{SenseKey::illegal_request, 0x2100};
 inline constexpr Sense kInvalidFieldInCdb{SenseKey::illegal_request, 0x2400};
 inline constexpr Sense kUnitNotSupported{SenseKey::illegal_request, 0x2500};
+inline constexpr Sense kUnsupportedTokenType{SenseKey::illegal_request, 0x2301};
+inline constexpr Sense kTokenUnknown{SenseKey::illegal_request, 0x2304};
+inline constexpr Sense kTokenRevoked{SenseKey::illegal_request, 0x2306};
+inline constexpr Sense kInvalidTokenLength{SenseKey::illegal_request, 0x230a};
 inline constexpr Sense kInvalidFieldInParameters{SenseKey::illegal_request, 0x2600};
 inline constexpr Sense kInvalidRelease{SenseKey::illegal_request, 0x2604};
+inline constexpr Sense kTooManyCscdDescriptors{SenseKey::illegal_request, 0x2606};
+inline constexpr Sense kUnsupportedCscdDescriptor{SenseKey::illegal_request, 0x2607};
+inline constexpr Sense kTooManySegmentDescriptors{SenseKey::illegal_request, 0x2608};
+inline constexpr Sense kUnsupportedSegmentDescriptor{SenseKey::illegal_request, 0x2609};
+inline constexpr Sense kInlineDataLengthExceeded{SenseKey::illegal_request, 0x260b};
 inline constexpr Sense kSavingNotSupported{SenseKey::illegal_request, 0x3900};
 inline constexpr Sense kInvalidMessage{SenseKey::illegal_request, 0x4900};
 inline constexpr Sense kInsufficientRegistrations{SenseKey::illegal_request, 0x5504};
+inline constexpr Sense kNoResourcesForToken{SenseKey::illegal_request, 0x550d};
+inline constexpr Sense kCopyAborted{SenseKey::copy_aborted, 0x0000};
+inline constexpr Sense kUnreachableCopyTarget{SenseKey::copy_aborted, 0x0804};
+inline constexpr Sense kThirdPartyDeviceFailure{SenseKey::copy_aborted, 0x0d01};
+inline constexpr Sense kCopyTargetNotReachable{SenseKey::copy_aborted, 0x0d02};
+inline constexpr Sense kIncorrectCopyTargetType{SenseKey::copy_aborted, 0x0d03};
+inline constexpr Sense kUnexpectedInexactSegment{SenseKey::copy_aborted, 0x260a};
 inline constexpr Sense kCapacityDataHasChanged{SenseKey::unit_attention, 0x2a09};
 inline constexpr Sense kWriteProtected{SenseKey::data_protect, 0x2700};
 inline constexpr Sense kSoftwareWriteProtected{SenseKey::data_protect, 0x2702};
@@ -62,12 +91,15 @@ constexpr Sense invalid_cdb_field(std::uint16_t byte) {
   it.field = byte;
   return it;
 }
-/// INVALID FIELD IN PARAMETER LIST that points at the byte.
-constexpr Sense invalid_parameter(std::uint16_t byte) {
-  Sense it = kInvalidFieldInParameters;
+/// The same sense, pointing at a byte of the parameter list; INVALID FIELD IN PARAMETER LIST that
+/// does.
+constexpr Sense at_parameter(Sense it, std::uint16_t byte) {
   it.field = byte;
   it.field_in_cdb = false;
   return it;
+}
+constexpr Sense invalid_parameter(std::uint16_t byte) {
+  return at_parameter(kInvalidFieldInParameters, byte);
 }
 constexpr Sense with_information(Sense it, std::uint64_t information) {
   it.information = information;
@@ -75,7 +107,8 @@ constexpr Sense with_information(Sense it, std::uint64_t information) {
 }
 }  // namespace sense
 
-/// Writes `sense` in descriptor (D_SENSE set) or fixed format; returns its length, 18..40 bytes.
+/// Writes `sense` in descriptor (D_SENSE set) or fixed format; returns its length, 18..96 bytes:
+/// what is forwarded is cut where there is no more room.
 /// An information value above 32 bits does not fit the fixed format and is left out there.
 std::uint8_t write_sense(std::array<std::byte, 96>& to, const Sense& sense, bool descriptor_format);
 

@@ -48,11 +48,21 @@ void Task::forget() {
 
 void Task::fail(const Sense& why) {
   command->sense_bytes = write_sense(command->sense, why, server->descriptor_sense());
+  end_without_data(Status::check_condition);
+}
+
+void Task::fail_like(const Command& other) {
+  command->sense = other.sense;
+  command->sense_bytes = other.sense_bytes;
+  end_without_data(other.status);
+}
+
+void Task::end_without_data(Status status) {
   command->data_in_bytes = 0;
   command->data_in = Buffer();
   command->required_data_in_bytes = 0;
   command->required_data_out_bytes = 0;
-  finish(Status::check_condition);
+  finish(status);
 }
 
 void Task::reply(std::span<const std::byte> data, std::uint64_t allocation_length_bytes) {
@@ -141,6 +151,7 @@ void Task::submit(backstore::Op op, Step next) {
   disk_loop = &loop;
   do {
     loop.again = loop.completed = false;
+    note_change();
     disk_busy = true;
     server->backstore().submit(io);
     if (!loop.completed) {
@@ -151,6 +162,12 @@ void Task::submit(backstore::Op op, Step next) {
     if (loop.task_gone) return;
   } while (loop.again);
   disk_loop = nullptr;
+}
+
+void Task::note_change() const {
+  if (io.op == backstore::Op::write) server->note_change(io.offset_bytes, io.data.size());
+  if (io.op == backstore::Op::discard || io.op == backstore::Op::write_zeroes)
+    server->note_change(io.offset_bytes, io.length_bytes);
 }
 
 void Task::disk_done(backstore::Io& io) {

@@ -25,8 +25,8 @@ struct Task {
   // -- set on arrival
   Command* command = nullptr;
   DeviceServer* server = nullptr;
-  NexusState* nexus = nullptr;
-  const LunMap* luns = nullptr;  ///< valid only until the handler first returns
+  NexusState* nexus = nullptr;   ///< null when the nexus is gone, and for a part of a copy
+  const LunMap* luns = nullptr;  ///< what the nexus sees now; null for a part of a copy
   const Operation* operation = nullptr;
   bool lun_write_protected = false;
 
@@ -35,7 +35,8 @@ struct Task {
   bool exclusive = false;  ///< runs alone (COMPARE AND WRITE)
   bool blocked = false;    ///< waits for its turn
   bool running = false;    ///< has had its turn
-  bool disk_busy = false;  ///< io is with the backstore
+  bool part = false;       ///< a command of a copy: the turn it has is the copy's
+  bool disk_busy = false;  ///< io is with the backstore, or a part of its copy with a unit
 
   // -- the device server's
   bool passes_aca = false;   ///< starts and ends although there is an ACA condition (aca.h)
@@ -64,6 +65,8 @@ struct Task {
   static void good_step(Task& task) { task.good(); }
   void finish(Status status);
   void fail(const Sense& sense);
+  /// Ends as a part of its copy has ended.
+  void fail_like(const Command& other);
   /// Ends well with `data` for the initiator, cut to the CDB's allocation length.
   void reply(std::span<const std::byte> data, std::uint64_t allocation_length_bytes);
 
@@ -94,6 +97,8 @@ struct Task {
  private:
   void submit(backstore::Op op, Step next);
   void after_disk();
+  void note_change() const;
+  void end_without_data(Status status);
   static void disk_done(backstore::Io& io);
 };
 

@@ -78,14 +78,28 @@ void TaskSet::run(Task& task) {
   task.step(task);
 }
 
-/// SAM-5 8.6: an ORDERED task waits for all before it, everything but HEAD OF QUEUE and ACA waits
-/// for ORDERED, HEAD OF QUEUE and exclusive tasks before it. An exclusive one waits only for those
-/// that run: one that still collects its data must not let its initiator hold up the others.
+/// An exclusive task waits only for those that run: one that still collects its data must not let
+/// its initiator hold up the others. The parts of a copy follow one another without end, so they
+/// let an exclusive task go first; they wait for nobody else, who may be waiting for their copy.
 bool TaskSet::may_run(const Task& task) const {
   if (exclusive_running_) return false;
   if (task.exclusive && running_ > 0) return false;
-  const DeviceServer& server = *task.server;
-  if (server.aca().blocks(task)) return false;
+  if (task.server->aca().blocks(task)) return false;
+  return task.part ? !exclusive_is_next() : turn_has_come(task);
+}
+
+bool TaskSet::exclusive_is_next() const {
+  for (const Command* it = first_; it != nullptr; it = it->next) {
+    const Task& task = *it->task;
+    const bool waits = task.exclusive && task.blocked && !it->aborted;
+    if (waits && !task.server->aca().blocks(task) && turn_has_come(task)) return true;
+  }
+  return false;
+}
+
+/// SAM-5 8.6: an ORDERED task waits for all before it, everything but HEAD OF QUEUE and ACA waits
+/// for ORDERED, HEAD OF QUEUE and exclusive tasks before it.
+bool TaskSet::turn_has_come(const Task& task) const {
   const TaskAttribute attribute = task.command->attribute;
   if (attribute == TaskAttribute::head || attribute == TaskAttribute::aca) return true;
   for (const Command* before = task.command->previous; before != nullptr; before = before->previous)

@@ -32,6 +32,8 @@ class TaskSet {
 
  private:
   bool may_run(const Task& task) const;
+  bool turn_has_come(const Task& task) const;
+  bool exclusive_is_next() const;
   void run(Task& task);
 
   Command* first_ = nullptr;

@@ -27,12 +27,15 @@ std::set<scsi::LogicalUnit*> units_of(const Inventory& inventory) {
 }  // namespace
 
 Service::Service(Inventory inventory, Limits limits, Log log, Random random_bytes)
-    : inventory_(std::move(inventory)),
+    : copies_(random_bytes, [this] { note_deadline(now_); }),
+      inventory_(std::move(inventory)),
       limits_(limits),
       log_(std::move(log)),
       random_(random_bytes),
       registry_(std::make_unique<Registry>(*this)),
-      guard_(std::make_unique<Guard>(*this)) {}
+      guard_(std::make_unique<Guard>(*this)) {
+  for (scsi::LogicalUnit* unit : units_of(inventory_)) unit->offer_copies(copies_);
+}
 
 Service::~Service() = default;
 
@@ -83,6 +86,7 @@ Result<void> Service::request_negotiation(std::uint64_t session_id) {
 }
 
 void Service::refresh_capacities() {
+  copies_.tick(now_);
   for (scsi::LogicalUnit* unit : units_of(inventory_)) {
     const std::string& name = unit->identity().name;
     const auto known = std::ranges::find(unreadable_disks_, name);
@@ -150,6 +154,7 @@ void Service::tick() {
     note_deadline(session->next_deadline());
   }
   guard_->advance();
+  copies_.advance();
 }
 
 bool Service::end_batch() {

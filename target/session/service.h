@@ -19,6 +19,7 @@
 #include "target/base/log.h"
 #include "target/base/result.h"
 #include "target/base/time.h"
+#include "target/scsi/copy_manager.h"
 #include "target/session/counters.h"
 #include "target/session/limits.h"
 #include "target/session/login.h"
@@ -111,7 +112,7 @@ class Service {
   Result<void> request_negotiation(std::uint64_t session_id);
   /// Looks at the size of every disk served; each initiator is told of a change by a unit
   /// attention (2A/09). Called once a second by the pump. A disk that cannot be looked at is logged
-  /// once until it can again.
+  /// once until it can again. Tokens of third-party copies time out here as well.
   void refresh_capacities();
 
   // -- for the pump (net/) and for tests
@@ -171,6 +172,7 @@ class Service {
   void tell_size(const scsi::LogicalUnit& unit);
   void advance_task_management();
 
+  scsi::CopyManager copies_;  ///< outlives the units that it serves
   Inventory inventory_;
   Limits limits_;
   Log log_;

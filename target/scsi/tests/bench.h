@@ -12,6 +12,7 @@
 
 #include "target/backstore/open.h"
 #include "target/scsi/bytes.h"
+#include "target/scsi/copy_manager.h"
 #include "target/scsi/logical_unit.h"
 
 namespace tsihd::scsi::test {
@@ -204,6 +205,7 @@ struct Bench {
             Identity{.name = "disk0", .serial = "0123-4567-89ab"}, std::move(disk),
             Log([this](Severity, std::string_view line) { log.emplace_back(line); }))) {
     luns.entries[0] = {unit, false};
+    unit->offer_copies(copies);
     a = std::make_unique<Initiator>(luns, 1);
     b = std::make_unique<Initiator>(luns, 2);
     a->settle();
@@ -211,6 +213,12 @@ struct Bench {
   }
 
   std::vector<std::string> log;
+  /// Random bytes that the test can tell in advance.
+  static void fill_with_fives(std::span<std::byte> bytes) {
+    std::ranges::fill(bytes, std::byte{0x55});
+  }
+  int copies_woken = 0;
+  CopyManager copies{fill_with_fives, [this] { ++copies_woken; }};
   std::shared_ptr<LogicalUnit> unit;
   LunMap luns;
   std::unique_ptr<Initiator> a;
