@@ -157,7 +157,8 @@ void CopyOperation::send(const CopyParty& party, Step step, std::span<const std:
   part_.expected_data_out_bytes = static_cast<std::uint32_t>(data_out.size());
   part_.data_out = data_out;
   server_of(party).start_part(part_, party.write_protected);
-  if (part_busy_ && part_.wanted_data_out_bytes > 0) LunMap::data_out_ready(part_);
+  // A read may have ended by now, and part_ be the write that follows it.
+  if (!data_out.empty() && part_busy_) LunMap::data_out_ready(part_);
 }
 
 void CopyOperation::command_done(Command& part) {

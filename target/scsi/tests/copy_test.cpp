@@ -343,6 +343,20 @@ BOOST_AUTO_TEST_CASE(an_abort_stops_it_after_the_request_that_is_out) {
   BOOST_TEST((status.at(5) == std::byte{0x60}));  // aborted
 }
 
+/// Red when a write that follows a read out of the page cache is begun twice.
+BOOST_AUTO_TEST_CASE(a_read_that_is_done_at_once_has_one_write) {
+  source().holding = false;
+  const Bytes data = filled(512, 3);
+  a->send(cdb10(0x2a, 0, 1), data);
+  const Sent& it = extended_copy(*a, copy_list({cscd(*unit), cscd(*other)}, {Segment{}.bytes()}));
+  BOOST_TEST(destination().held.size() == 1u);
+  destination().complete_all();
+  BOOST_TEST(it.good());
+  destination().holding = false;
+  BOOST_TEST((read_other(0, 1) == data));
+  turn_until_asleep();
+}
+
 BOOST_AUTO_TEST_CASE(a_reset_of_either_unit_stops_it) {
   const Bytes list = copy_list({cscd(*unit), cscd(*other)}, {Segment{}.bytes(), Segment{}.bytes()});
   const Sent& by_own = extended_copy(*a, list);
