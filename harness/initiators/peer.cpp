@@ -116,8 +116,9 @@ void Peer::serve(const Pdu& pdu) {
 
 // ---- login --------------------------------------------------------------------------------------
 
-void Peer::serve_login(const Pdu& request) {
-  const Pdu response = login_response(request);
+void Peer::serve_login(const Pdu& request) { answer_login(login_response(request)); }
+
+void Peer::answer_login(const Pdu& response) {
   send(response);
   if (response[field::transit] && response[field::nsg] == kFullFeature) begin_full_feature();
 }
@@ -173,9 +174,8 @@ void Peer::serve_command(const Pdu& command) {
 
 void Peer::serve_read(const Pdu& command, std::uint32_t data_sn, std::uint32_t offset) {
   const Bytes data = data_of(command);
-  std::size_t most = agreed("MaxRecvDataSegmentLength", 8192);
-  if (const auto theirs = offered.value("MaxRecvDataSegmentLength"))
-    most = wire::parse_number(*theirs).value_or(8192);
+  const auto declared = offered.value("MaxRecvDataSegmentLength").value_or("");
+  std::size_t most = wire::parse_number(declared).value_or(8192);
   if (service_.data_in_bytes > 0) most = std::min(most, service_.data_in_bytes);
   const std::size_t burst = agreed("MaxBurstLength", 262144);
   for (std::size_t at = offset; at < data.size(); ++data_sn) {

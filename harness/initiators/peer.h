@@ -102,6 +102,9 @@ class Peer {
   // ---- serving ---------------------------------------------------------------------------------
   /// Answers well, whatever it is; what an initiator may not send is left unanswered.
   void serve(const wire::Pdu& pdu);
+  /// A Login Response of the case's in the place of the good one: full feature phase begins when it
+  /// says so.
+  void answer_login(const wire::Pdu& response);
   /// The data that a read command asks for, not beyond its expected length.
   wire::Bytes data_of(const wire::Pdu& command) const;
   /// Data-In and the status of a read from this DataSN and offset on.
@@ -116,6 +119,8 @@ class Peer {
   std::uint32_t next_transfer_tag() { return next_transfer_tag_++; }
   /// A number of the login; `otherwise` is the default of section 12.
   std::uint64_t agreed(std::string_view key, std::uint64_t otherwise) const;
+  /// What the target said to this key; empty when it said nothing, for the initiator did not ask.
+  std::string said(std::string_view key) const { return answered.value(key).value_or(""); }
 
  private:
   wire::Pdu answer_to(const wire::Pdu& request, wire::Opcode opcode) const;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "harness/suite/runner.h"
 
@@ -18,6 +19,8 @@ namespace {
 constexpr std::uint32_t kFenceTag = 0x7e9ce001;
 
 constexpr std::size_t kCopyBytes = 64u << 10;  // of the action copy
+
+constexpr int kGraceMs = 500;  // a busy machine is no offence
 
 const Settings* judged = nullptr;
 
@@ -71,6 +74,14 @@ Taken Trial::serve_until(const Want& want) {
   return {*met.peer, *met.pdu};
 }
 
+Taken Trial::expect_until(const Want& want) {
+  try {
+    return serve_until(want);
+  } catch (const suite::Inconclusive& inconclusive) {
+    fail(want.words, inconclusive.why);
+  }
+}
+
 void Trial::offered(bool yes, const std::string& what) {
   if (!yes) throw suite::Unsupported{what};
 }
@@ -88,12 +99,16 @@ std::vector<Pdu> Trial::up_to_pong(Peer& peer) {
 }
 
 void Trial::expect_goes_on(Peer& peer) {
+  const std::uint32_t told = peer.stat_sn;
   peer.send(peer.ping(kFenceTag));
   while (true) {
     const Met met = target_.next_of(peer);
     if (!met.pdu && peer.logged_out) return confirm("the session went on to an orderly logout");
     if (!met.pdu) fail("the session to go on", met.words);
-    if (answers_ping(*met.pdu, kFenceTag)) return confirm("the ping that followed was answered");
+    if (answers_ping(*met.pdu, kFenceTag))
+      return verify(static_cast<std::int32_t>(peer.acknowledged - told) >= 0,
+                    fmt::format("the ping answered with ExpStatSN {} at least", told),
+                    fmt::format("ExpStatSN {}", peer.acknowledged));
     peer.serve(*met.pdu);
   }
 }
@@ -111,6 +126,75 @@ void Trial::expect_gives_up(Peer& peer, const std::string& because) {
   }
 }
 
+void Trial::expect_login_ends(Peer& peer, const std::string& because) {
+  const std::string expected = fmt::format("the connection to end: {}", because);
+  while (true) {
+    const Met met = target_.next_of(peer);
+    if (!met.pdu) return confirm(met.words);
+    if (peer.full_feature || met.pdu->is(Opcode::login_request)) fail(expected, met.words);
+  }
+}
+
+Pdu Trial::moved(Peer& peer, const Pdu& request, std::uint16_t status) {
+  Pdu response = peer.login_failure(request, status);
+  response.data = wire::encode_text({{"TargetAddress", service().other_portal}});
+  return response;
+}
+
+void Trial::expect_arrival() {
+  while (auto met = target_.next()) {
+    if (!met->pdu) continue;
+    if (met->peer->portal == 1) return confirm("a login at the portal named");
+    met->peer->serve(*met->pdu);
+  }
+  fail("a login at the portal named", "none");
+}
+
+Pdu Trial::expect_within(Peer& peer, const Want& want, int seconds) {
+  const int usual_ms = std::exchange(context_.timeout_ms, seconds * 1000 + kGraceMs);
+  try {
+    const Pdu pdu = expect(peer, want);
+    context_.timeout_ms = usual_ms;
+    return pdu;
+  } catch (const suite::Inconclusive& inconclusive) {
+    if (!context_.went_silent) throw;
+    fail(fmt::format("{} within {} s", want.words, seconds), inconclusive.why);
+  }
+}
+
+void Trial::expect_closed(Peer& peer) {
+  try {
+    const Met met = target_.next_of(peer);
+    verify(!met.pdu, "the connection to be closed", met.words);
+  } catch (const suite::Inconclusive& inconclusive) {
+    if (!context_.went_silent) throw;
+    fail("the connection to be closed", inconclusive.why);
+  }
+}
+
+void Trial::expect_unacknowledged(Peer& peer, std::uint32_t stat_sn) {
+  peer.send(peer.ping(kFenceTag));
+  while (true) {
+    const Met met = target_.next_of(peer);
+    if (!met.pdu) return confirm(met.words);
+    if (static_cast<std::int32_t>(met.pdu->u32(field::exp_stat_sn) - stat_sn) > 0)
+      fail(fmt::format("StatSN {} to be asked for, or the connection to end", stat_sn),
+           "it acknowledged: " + met.words);
+    if (met.pdu->is(Opcode::logout_request)) return confirm(met.words);
+  }
+}
+
+void Trial::expect_none(Peer& peer, const std::string& what,
+                        const std::function<bool(const Pdu&)>& is) {
+  peer.send(peer.ping(kFenceTag));
+  while (true) {
+    const Met met = target_.next_of(peer);
+    if (met.pdu && is(*met.pdu)) fail("no " + what, met.words);
+    if (!met.pdu || answers_ping(*met.pdu, kFenceTag)) return confirm("no " + what);
+    peer.serve(*met.pdu);
+  }
+}
+
 Pdu Trial::expect(Peer& peer, const Want& want) {
   while (true) {
     const Met met = target_.next_of(peer);
@@ -122,12 +206,17 @@ Pdu Trial::expect(Peer& peer, const Want& want) {
 
 std::vector<Pdu> Trial::expect_data_outs(Peer& peer, const Pdu& r2t) {
   std::vector<Pdu> data_outs;
-  const Want answer{"Data-Out with the transfer tag of the R2T", [&](const Peer&, const Pdu& pdu) {
+  const Want answer{"solicited Data-Out", [&](const Peer&, const Pdu& pdu) {
                       return pdu.is(Opcode::data_out) &&
-                             pdu[field::target_transfer_tag] == r2t[field::target_transfer_tag];
+                             pdu[field::initiator_task_tag] == r2t[field::initiator_task_tag] &&
+                             pdu[field::target_transfer_tag] != wire::kReservedTag;
                     }};
-  do data_outs.push_back(expect(peer, answer));
-  while (!data_outs.back()[field::final]);
+  const auto tag = r2t[field::target_transfer_tag];
+  do {
+    data_outs.push_back(expect(peer, answer));
+    if (data_outs.back()[field::target_transfer_tag] != tag)
+      fail(fmt::format("Data-Out with transfer tag {}", tag), wire::describe(data_outs.back()));
+  } while (!data_outs.back()[field::final]);
   return data_outs;
 }
 
@@ -139,6 +228,10 @@ void Trial::expect_good_end() {
     if (!context_.went_silent) throw;
     fail("the initiator to end its work", inconclusive.why);
   }
+  if (target_.peers().empty())
+    throw suite::Inconclusive{
+        fmt::format("the initiator ended with status {} without a connection: {}", status,
+                    target_.program().last_words())};
   if (status != 0)
     fail("the initiator to end its work well",
          fmt::format("exit status {}: {}", status, target_.program().last_words()));

@@ -12,6 +12,7 @@
 // Something that did not happen is proved by a fence: a ping that is answered after it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -76,7 +77,9 @@ class Trial {
   void start(const char* action) { target_.start(action); }
   Taken serve_until(const Want& want);
 
-  /// The same, and the initiator has to offer this: unsupported when it does not.
+  /// The same where reaching that is the question: an initiator that does not get there fails.
+  Taken expect_until(const Want& want);
+  /// The initiator has to offer this: unsupported when it does not.
   void offered(bool yes, const std::string& what);
 
   // ---- what an initiator may do after the one point --------------------------------------------
@@ -84,6 +87,21 @@ class Trial {
   void expect_goes_on(Peer& peer);
   /// It noticed: the connection ends (or is logged out) and the ping after it stays unanswered.
   void expect_gives_up(Peer& peer, const std::string& because);
+  /// The connection ends before the login does.
+  void expect_login_ends(Peer& peer, const std::string& because);
+  /// A Login Response that sends the initiator to the other portal.
+  wire::Pdu moved(Peer& peer, const wire::Pdu& request, std::uint16_t status);
+  /// A login comes to the other portal.
+  void expect_arrival();
+  /// This comes within so many seconds, which the RFC leaves it: here time itself is the question.
+  wire::Pdu expect_within(Peer& peer, const Want& want, int seconds);
+  /// None of this comes before a ping is answered, or the connection ends.
+  void expect_none(Peer& peer, const std::string& what,
+                   const std::function<bool(const wire::Pdu&)>& is);
+  /// Nothing more comes but the end of the connection, and that soon.
+  void expect_closed(Peer& peer);
+  /// The status of this number was lost: nothing acknowledges it as if it had come.
+  void expect_unacknowledged(Peer& peer, std::uint32_t stat_sn);
   /// Everything up to this, the rest is served; the end of the connection instead is a failure.
   wire::Pdu expect(Peer& peer, const Want& want);
   /// All that this R2T asks for: the Data-Outs, up to the one with F.

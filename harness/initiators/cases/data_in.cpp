@@ -95,9 +95,9 @@ TSIH_TRIAL(twice, "A Data-In that comes twice is dropped the second time", judge
   start(kCopy);
   auto [initiator, read] = serve_until(read_command());
   const Bytes data = initiator.data_of(read);
-  const Pdu first = initiator.data_in(read, part(data, 0, 512), 0, 0, false);
-  initiator.send(first);
-  initiator.send(first);
+  initiator.send(initiator.data_in(read, part(data, 0, 512), 0, 0, false));
+  const Bytes others(512, 0xee);  // they tell whether the second one was dropped
+  initiator.send(initiator.data_in(read, others, 0, 0, false));
   initiator.serve_read(read, 1, 512);
   expect_copied();
 }

@@ -11,6 +11,7 @@ TSIH_TRIAL(ping_is_answered, "A ping with a transfer tag is answered, with its t
   auto [initiator, read] = serve_until(read_command());
   const std::uint64_t lun = 0x0001000000000000;
   initiator.send(initiator.ping(0xfffffffe).set(field::lun, lun));
+  initiator.serve(read);
   const Pdu pong = expect(initiator, request(Opcode::nop_out));
   confirm(describe(pong));
   judging("R3720-10.18-02");
@@ -29,6 +30,7 @@ TSIH_TRIAL(tag_of_zero, "Zero is a transfer tag like any other", judges("R3720-1
   start(kRead);
   auto [initiator, read] = serve_until(read_command());
   initiator.send(initiator.ping(0));
+  initiator.serve(read);
   const Pdu pong = expect(initiator, request(Opcode::nop_out));
   verify_equal("transfer tag", 0, pong[field::target_transfer_tag]);
 }

@@ -1,0 +1,222 @@
+// A case that cannot fail is a defect: a tiny initiator keeps every rule and passes every case, and
+// for each case it breaks a rule in a way that the case has to see.
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "harness/conformance/tests/processes.h"
+
+using tsih::conformance::testing::Output;
+
+namespace {
+
+// A folder that goes away with its test.
+struct Scratch {
+  std::filesystem::path path;
+  Scratch() {
+    std::string name = std::filesystem::temp_directory_path() / "tsih-initiators-XXXXXX";
+    path = mkdtemp(name.data());
+  }
+  ~Scratch() { std::filesystem::remove_all(path); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+};
+
+struct Run {
+  int exit_status = 0;
+  std::string output;
+  std::vector<nlohmann::json> findings;
+};
+
+Run judge(const std::vector<std::string>& options, const std::vector<std::string>& initiator) {
+  const Scratch scratch;
+  std::vector<std::string> command{TSIH_CONFORM_INITIATOR, "--out", scratch.path / "run"};
+  command.insert(command.end(), options.begin(), options.end());
+  command.push_back("--");
+  command.insert(command.end(), initiator.begin(), initiator.end());
+  const Output output = tsih::conformance::testing::run(command);
+  Run run{output.exit_status, output.out + output.err, {}};
+  std::ifstream file(scratch.path / "run" / "findings.jsonl");
+  for (std::string line; std::getline(file, line);)
+    run.findings.push_back(nlohmann::json::parse(line));
+  return run;
+}
+
+Run judge_tiny(const std::vector<std::string>& options, const std::string& broken_rule = {}) {
+  std::vector<std::string> tiny{TSIH_TINY_INITIATOR, "{action}", "{url}"};
+  if (!broken_rule.empty()) tiny.push_back(broken_rule);
+  return judge(options, tiny);
+}
+
+bool is_broken(const nlohmann::json& finding) {
+  return finding["verdict"] == "violation" || finding["verdict"] == "warning";
+}
+
+// A case, and the rules that it has to see broken (words of tests/tiny_*.cpp).
+struct Row {
+  const char* test_case;
+  std::vector<const char*> rules;
+};
+
+const std::vector<Row> kRows{
+    {"data_in.status_in_the_last", {"no_data_status"}},
+    {"data_in.without_data", {"empty_data"}},
+    {"data_in.small_pieces", {"lose_last"}},
+    {"data_in.a_bit_at_level_0", {"a_bit"}},
+    {"data_in.reserved_bits", {"reserved_bits"}},
+    {"data_in.gap_in_data_sn", {"data_sn_gap"}},
+    {"data_in.gap_told_by_status", {"exp_data_sn"}},
+    {"data_in.twice", {"twice"}},
+    {"digest.on_every_pdu", {"own_digest"}},
+    {"digest.wrong_in_header", {"take_header_digest"}},
+    {"digest.wrong_in_data", {"take_data_digest"}},
+    {"digest.wrong_in_status", {"take_data_digest"}},
+    {"discovery.login_of_it", {"no_name", "no_type"}},
+    {"discovery.request_for_targets",
+     {"no_send_targets", "text_zero", "text_c_and_f", "text_length"}},
+    {"discovery.answer_in_parts", {"text_tag", "text_task", "c_bit"}},
+    {"discovery.many_targets", {"short_text"}},
+    {"login.first_request", {"no_name", "no_target", "version", "tsih", "login_stage_three"}},
+    {"login.same_in_all_requests", {"login_cid", "names_again"}},
+    {"login.slow_to_transit", {"keys_again"}},
+    {"login.text_in_parts", {"c_bit"}},
+    {"login.keys_in_other_order", {"key_order"}},
+    {"login.reserved_bits", {"reserved_bits"}},
+    {"login.unknown_key", {"unknown_key"}},
+    {"login.least_of_everything", {"least"}},
+    {"login.refused", {"login_status"}},
+    {"login.refused_by_error", {"login_status"}},
+    {"login.refused_by_reserved_class", {"login_status"}},
+    {"login.something_else", {"login_foreign"}},
+    {"login.transit_unasked", {"login_transit"}},
+    {"login.another_task_tag", {"login_tag"}},
+    {"login.another_isid", {"login_isid"}},
+    {"login.version_not_offered", {"login_version"}},
+    {"login.tsih_of_zero", {"login_tsih"}},
+    {"login.reserved_stage", {"login_stage"}},
+    {"login.method_not_offered", {"key_method"}},
+    {"login.digest_not_offered", {"key_digest"}},
+    {"login.illegal_boolean", {"key_boolean"}},
+    {"login.number_above_offer", {"key_number"}},
+    {"login.declared_twice", {"key_twice"}},
+    {"redirect.at_once", {"redirect"}},
+    {"redirect.after_security", {"redirect"}},
+    {"redirect.for_good", {"redirect"}},
+    {"nop.ping_is_answered",
+     {"no_pong", "pong_tag", "pong_lun", "pong_task", "pong_numbered", "pong_cmd_sn"}},
+    {"nop.tag_of_zero", {"zero_tag"}},
+    {"nop.numbers_only", {"answers_all"}},
+    {"r2t.one_burst", {"data_sn_from_one", "segment", "offset", "lun", "r2t_less", "r2t_more"}},
+    {"r2t.one_data_out", {"offset", "r2t_less"}},
+    {"r2t.numbers_begin_anew", {"data_sn"}},
+    {"r2t.odd_sizes", {"r2t_odd"}},
+    {"r2t.tag_of_zero", {"r2t_tag"}},
+    {"r2t.late", {"r2t_late"}},
+    {"r2t.several_at_once", {"r2t_order"}},
+    {"r2t.out_of_order", {"r2t_back"}},
+    {"r2t.twice", {"r2t_twice"}},
+    {"r2t.gap_in_r2t_sn", {"r2t_gap"}},
+    {"r2t.beyond_the_end", {"r2t_beyond"}},
+    {"r2t.for_a_read", {"r2t_read"}},
+    {"r2t.of_no_bytes", {"r2t_zero"}},
+    {"r2t.of_no_task", {"task_tag"}},
+    {"unsolicited.none", {"immediate", "unsolicited"}},
+    {"unsolicited.immediate_only", {"first_burst", "unsolicited", "no_final"}},
+    {"unsolicited.immediate_within_segment", {"segment"}},
+    {"unsolicited.all_of_it", {"no_final"}},
+    {"unsolicited.data_out_only", {"immediate", "first_burst", "short_burst", "segment"}},
+    {"unsolicited.both", {"first_burst", "short_burst"}},
+    {"sequence.commands_rise_by_one", {"cmd_sn"}},
+    {"sequence.status_numbers_wrap", {"stat_sn_wrap", "exp_stat_sn"}},
+    {"sequence.first_status_is_zero", {"exp_stat_sn"}},
+    {"sequence.gap_in_stat_sn", {"stat_sn_gap"}},
+    {"sequence.closed_window", {"window"}},
+    {"sequence.closed_by_response", {"window"}},
+    {"sequence.widest_window", {"plain_window"}},
+    {"sequence.senseless_window", {"senseless_window"}},
+    {"sequence.stream_in_single_bytes", {"whole_pieces"}},
+    {"sequence.stream_in_one_piece", {"one_pdu_a_segment"}},
+    {"async.scsi_event", {"event_ends", "no_event_status"}},
+    {"async.vendor_event", {"event_ends", "no_event_status"}},
+    {"async.logout_requested", {"deaf", "logout_reason", "command_before_logout"}},
+    {"async.negotiation_requested", {"deaf"}},
+    {"async.connection_dropped", {"deaf"}},
+    {"async.session_dropped", {"deaf"}},
+    {"reject.of_a_command", {"reject"}},
+    {"status.busy", {"status_ends"}},
+    {"status.reservation_conflict", {"status_ends"}},
+    {"status.crc_error", {"status_ends"}},
+    {"status.unexpected_data", {"status_ends"}},
+    {"status.too_little_data", {"status_ends"}},
+    {"status.of_no_task", {"task_tag"}},
+    {"status.reserved_opcode", {"opcode"}},
+    {"status.opcode_of_initiators", {"opcode"}},
+    {"logout.in_order", {"logout_data", "after_logout", "stays_connected"}},
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_good_initiator_passes_every_case) {
+  const Run run = judge_tiny({"--strict"});
+  BOOST_TEST(run.exit_status == 0);
+  std::set<std::string> cases;
+  for (const auto& finding : run.findings) {
+    cases.insert(finding["case"]);
+    BOOST_TEST(finding["verdict"] == "pass", finding.dump());
+    BOOST_TEST(finding["party"] == "initiator");
+  }
+  BOOST_TEST(cases.size() == kRows.size());
+}
+
+BOOST_AUTO_TEST_CASE(each_case_sees_its_rules_broken) {
+  for (const Row& row : kRows)
+    for (const char* rule : row.rules) {
+      const Run run = judge_tiny({"--only", row.test_case, "--timeout-ms", "300"}, rule);
+      BOOST_TEST(std::ranges::any_of(run.findings, is_broken),
+                 row.test_case << " does not see " << rule << ": " << run.output);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_name_that_is_no_case_is_no_pass) {
+  const Run run = judge_tiny({"--only", "login.nonsense"});
+  BOOST_TEST(run.exit_status == 2);
+  BOOST_TEST(run.output.find("matches none") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(an_initiator_that_does_nothing_is_no_pass) {
+  for (const char* program : {"true", "false", "/no/such/program"}) {
+    const Run run = judge({"--only", "login", "--timeout-ms", "300"}, {program, "{url}"});
+    BOOST_TEST(run.exit_status == 3);
+    BOOST_TEST(!run.findings.empty());
+    for (const auto& finding : run.findings) BOOST_TEST(finding["verdict"] != "pass");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_initiator_that_hangs_is_inconclusive_in_time) {
+  const Run run = judge({"--only", "nop", "--timeout-ms", "100"}, {"sh", "-c", "sleep 60 # {url}"});
+  BOOST_TEST(run.exit_status == 3);
+  BOOST_TEST(run.findings.size() > 0u);
+  for (const auto& finding : run.findings) BOOST_TEST(finding["verdict"] == "inconclusive");
+}
+
+BOOST_AUTO_TEST_CASE(an_initiator_that_talks_nonsense_is_inconclusive) {
+  const std::string flood =
+      "exec 3<>/dev/tcp/127.0.0.1/$(echo {url} | cut -d: -f3 | cut -d/ -f1); "
+      "yes nonsense | head -c 3000000 >&3";
+  const Run run = judge({"--only", "nop", "--timeout-ms", "500"}, {"bash", "-c", flood});
+  BOOST_TEST(run.exit_status == 3);
+  BOOST_TEST(run.findings.size() > 0u);
+  for (const auto& finding : run.findings) BOOST_TEST(finding["verdict"] == "inconclusive");
+}
+
+BOOST_AUTO_TEST_CASE(a_command_without_a_url_is_refused) {
+  const Run run = judge({}, {"iscsi-inq"});
+  BOOST_TEST(run.exit_status == 2);
+  BOOST_TEST(run.output.find("{url}") != std::string::npos);
+}
