@@ -55,9 +55,9 @@ std::string fingerprint(const Plan& plan) {
   std::string text =
       fmt::format("{} {}\n", plan.discovery_authentication, chap_text(plan.discovery_chap));
   for (const auto& s : plan.storage) {
-    text += fmt::format("{} {} {} {} {} {} {} {} {}\n", plugin_name(s.plugin), s.name, s.device,
+    text += fmt::format("{} {} {} {} {} {} {} {} {} {}\n", plugin_name(s.plugin), s.name, s.device,
                         s.serial, s.size_bytes, s.write_back, s.read_only, s.block_size_bytes,
-                        s.model_is_name);
+                        s.model_is_name, s.third_party_copy);
   }
   for (const auto& target : plan.targets) {
     text += target.name + "\n";
