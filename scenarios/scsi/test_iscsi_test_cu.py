@@ -17,6 +17,7 @@ TABLE = Table(pathlib.Path(__file__).with_name("iscsi_test_cu.toml"))
 USUAL = ("ALL.GetLBAStatus", "ALL.Unmap", "ALL.Sanitize", "ALL.*.ZeroBlocks", "ALL.Inquiry")
 SCSI_DEBUG = ("modprobe scsi_debug dev_size_mb=8 lbpu=1 lbpws=1 lbpws10=1 lbprz=1 delay=0; "
               "modprobe -a sd_mod sg")
+SECOND_WAY = "10.78.0.10"  # the target's second cable
 # The whole path of a device by its vendor, as long as udev does not name it.
 FIND = ("for d in /sys/class/block/sd*; do "
         "grep -q {vendor} $d/device/vendor && echo /dev/${{d##*/}}; done | grep .")
@@ -48,7 +49,8 @@ def test_iscsi_test_cu(story, target, initiator, device, plugin, is_long):
     disk = f"{plugin} on {kind}"
     story.step(f"The target serves {disk}")
     target.serve(Disk("judged", path, plugin=plugin))
-    url = f"iscsi://{target.guest.ip}/{target.iqn}/0"
+    # Two ways to it: the suite's multipath tests want a second one.
+    url = " ".join(f"iscsi://{address}/{target.iqn}/0" for address in (target.guest.ip, SECOND_WAY))
     story.step("iscsi-test-cu --dataloss --allow-sanitize")
     tests = ("ALL",) if is_long else USUAL
     output = initiator.guest.run(

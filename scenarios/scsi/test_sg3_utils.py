@@ -120,7 +120,7 @@ def test_sg_reservations(story, lun):
 
 @pytest.mark.systems("tsihd")
 def test_sg_blocks(story, lun):
-    """sg_write_same, sg_unmap, sg_get_lba_status, sg_compare_and_write, sg_verify, sg_sanitize."""
+    """sg_write_same, sg_unmap, sg_compare_and_write, sg_verify, sg_xcopy, sg_sanitize: blocks."""
     lun.guest.succeed(PATTERN)
     story.step("WRITE SAME of 10 and of 16 bytes")
     lun.says("sg_write_same --10 --in=/run/pattern --lba=2048 --num=64 @")
@@ -140,6 +140,14 @@ def test_sg_blocks(story, lun):
     lun.says("sg_verify --lba=0 --count=128 @")
     lun.says("sg_verify --lba=2049 --count=1 --ndo=512 --ebytchk=1 --in=/run/pattern @")
     lun.says("! sg_verify --lba=2048 --count=1 --ndo=512 --ebytchk=1 --in=/run/pattern @", "(?i)miscompare")
+    story.step("EXTENDED COPY inside the LUN: the target moves the blocks itself")
+    lun.says("sg_copy_results --params @", "Maximum target descriptor count: [1-9]")
+    # Without udev there is no /dev/block, by which sg_xcopy would find a disk: it gets the sg node.
+    sg = "/dev/" + lun.guest.succeed(
+        f"modprobe sg; ls /sys/class/block/{lun.device.rsplit('/', 1)[1]}/device/scsi_generic").strip()
+    lun.says(f"sg_xcopy if={sg} skip=2049 of={sg} seek=8192 count=32 bs=512")
+    lun.guest.succeed(f"blockdev --flushbufs {lun.device}")
+    lun.has(lba_8192="Z", lba_8223="Z", lba_8224="zeroes")
     story.step("SANITIZE takes all of it")
     lun.says("sg_sanitize --block --quick --early @")
     lun.guest.wait_until(f"sg_turs {lun.device}")
