@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,6 +35,12 @@ struct Io {
   void (*done)(Io&) = nullptr;
   void* owner = nullptr;
   Io* next = nullptr;  ///< for the backstore's queues
+};
+
+/// The space of a thin disk, as far as it shares what is beneath it.
+struct SpaceUse {
+  std::uint64_t used_bytes = 0;       ///< taken by this disk
+  std::uint64_t available_bytes = 0;  ///< left beneath it, for it and whoever shares it
 };
 
 /// What a disk is and can.
@@ -72,6 +79,8 @@ class Backstore {
   /// Grows or shrinks the backing file. Fails with the way out where the backing cannot be resized
   /// from here (a block device is resized by its owner: lvresize).
   virtual Result<void> resize(std::uint64_t size_bytes) = 0;
+  /// Null where the disk cannot tell. A look at metadata that waits for no disk.
+  virtual std::optional<SpaceUse> space_use() const { return std::nullopt; }
 };
 
 }  // namespace tsihd::backstore

@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -260,6 +261,16 @@ int FileDisk::write_zero_pages(std::uint64_t offset_bytes, std::uint64_t length_
     length_bytes -= bytes;
   }
   return 0;
+}
+
+std::optional<SpaceUse> FileDisk::space_use() const {
+  constexpr std::uint64_t kStatBlockBytes = 512;  // of st_blocks, whatever the file system's are
+  struct stat file {};
+  struct statvfs beneath {};
+  if (options_.block_device) return std::nullopt;
+  if (fstat(fd_.get(), &file) != 0 || fstatvfs(fd_.get(), &beneath) != 0) return std::nullopt;
+  return SpaceUse{static_cast<std::uint64_t>(file.st_blocks) * kStatBlockBytes,
+                  std::uint64_t{beneath.f_bavail} * beneath.f_frsize};
 }
 
 Result<bool> FileDisk::refresh_size() {

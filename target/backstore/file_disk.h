@@ -51,6 +51,7 @@ class FileDisk final : public Backstore {
   void flush_submissions() override { pool_.flush_submissions(); }
   Result<bool> refresh_size() override;
   Result<void> resize(std::uint64_t size_bytes) override;
+  std::optional<SpaceUse> space_use() const override;
 
  private:
   bool read_from_cache(Io& io);

@@ -79,7 +79,7 @@ Result<std::shared_ptr<LogicalUnit>> open_unit(const StoragePlan& storage, backs
   }
   identity.serial = storage.serial;
   identity.third_party_copy = storage.third_party_copy;
-  return std::make_shared<LogicalUnit>(std::move(identity), std::move(*opened), log);
+  return std::make_shared<LogicalUnit>(std::move(identity), std::move(*opened), log, storage.unit);
 }
 
 /// Opens one of the files that a unit keeps its state in and hands it over.

@@ -28,6 +28,7 @@ struct StoragePlan {
   bool read_only = false;
   std::uint32_t block_size_bytes = 512;
   bool block_size_given = false;
+  scsi::Attributes unit{};
   bool model_is_name = true;     ///< emulate_model_alias: INQUIRY shows the storage object's name
   bool third_party_copy = true;  ///< emulate_3pc
 };

@@ -43,34 +43,60 @@ void emulate_3pc(const Value& value, StoragePlan& storage) {
   if (auto on = value.boolean()) storage.third_party_copy = *on;
 }
 
-constexpr std::array<Honoured<StoragePlan>, 4> kHonoured{{
+/// A switch of the unit that LIO keeps as 0 or 1.
+template <bool scsi::Attributes::*Member>
+void unit_switch(const Value& value, StoragePlan& storage) {
+  if (auto on = value.boolean()) storage.unit.*Member = *on;
+}
+
+void is_nonrot(const Value& value, StoragePlan& storage) {
+  if (auto on = value.boolean()) storage.unit.rotational = !*on;
+}
+
+void emulate_ua_intlck_ctrl(const Value& value, StoragePlan& storage) {
+  // LIO counts the three settings, the mode page has their bits (SPC-4 7.5.8).
+  constexpr std::array<std::uint8_t, 3> kBits{0, 2, 3};
+  if (auto setting = value.number(0, 2))
+    storage.unit.attention_interlock = kBits[static_cast<std::size_t>(*setting)];
+}
+
+using Unit = scsi::Attributes;
+constexpr std::array<Honoured<StoragePlan>, 14> kHonoured{{
     {"block_size", "logical block in bytes: 512 or 4096; a block device has its own", block_size},
     {"emulate_write_cache", "the disk's volatile cache, the same as write_back",
      emulate_write_cache},
     {"emulate_model_alias", "INQUIRY's product is the storage object's name", emulate_model_alias},
     {"emulate_3pc", "EXTENDED COPY and its relatives are offered", emulate_3pc},
+    {"emulate_tpu", "UNMAP, where the backing can give space back", unit_switch<&Unit::unmap>},
+    {"emulate_tpws", "UNMAP by WRITE SAME, where the backing can give space back",
+     unit_switch<&Unit::unmap_by_write_same>},
+    {"emulate_caw", "COMPARE AND WRITE", unit_switch<&Unit::compare_and_write>},
+    {"emulate_pr", "persistent reservations, RESERVE and RELEASE",
+     unit_switch<&Unit::reservations>},
+    {"emulate_rsoc", "REPORT SUPPORTED OPERATION CODES", unit_switch<&Unit::operation_codes>},
+    {"emulate_tas", "the default of TAS in the control mode page",
+     unit_switch<&Unit::task_aborted_status>},
+    {"emulate_rest_reord", "the default of QAM in the control mode page: writes keep their order",
+     unit_switch<&Unit::restricted_reordering>},
+    {"emulate_ua_intlck_ctrl", "the default of UA_INTLCK_CTRL in the control mode page: 0, 1, 2",
+     emulate_ua_intlck_ctrl},
+    {"force_pr_aptpl", "every registration is kept over a power loss (--state)",
+     unit_switch<&Unit::force_persistence>},
+    {"is_nonrot",
+     "1: the medium does not rotate, 0: nothing is said; without it the backing is asked",
+     is_nonrot},
 }};
 
 constexpr std::string_view kLimits =
     "our own limits stand in VPD page B0h, where initiators read them";
 constexpr std::string_view kNoProtection = "T10 protection information is not offered";
 
-constexpr std::array<Inert, 30> kInert{{
+constexpr std::array<Inert, 20> kInert{{
     {"alua_support", "1|0", "no target port groups are offered; initiators ask before use"},
-    {"emulate_caw", "1", "COMPARE AND WRITE cannot be switched off"},
     {"emulate_dpo", "1|0", "DPO is a hint about a cache that is the host's"},
     {"emulate_fua_read", "1|0", "a read always sees completed writes"},
     {"emulate_fua_write", "1", "FUA is always honoured"},
-    {"emulate_pr", "1", "reservations cannot be switched off"},
-    {"emulate_rest_reord", "0", "commands are never reordered against their task attributes"},
-    {"emulate_rsoc", "1|0", "the commands that are served do not change with it"},
-    {"emulate_tas", "1", "TASK ABORTED status is what the control mode page says"},
-    {"emulate_tpu", "0|1", "UNMAP is offered where the backing can give space back"},
-    {"emulate_tpws", "0|1", "UNMAP by WRITE SAME is offered where the backing can give space back"},
-    {"emulate_ua_intlck_ctrl", "0", "unit attentions are cleared when they are reported"},
     {"enforce_pr_isids", "1", "a registration always belongs to one initiator port"},
-    {"force_pr_aptpl", "0", "registrations are kept over a power loss only where asked for"},
-    {"is_nonrot", "0|1", "the medium's rotation is read from the backing"},
     {"max_unmap_block_desc_count", "*", kLimits},
     {"max_unmap_lba_count", "*", kLimits},
     {"max_write_same_len", "*", kLimits},

@@ -76,6 +76,8 @@ void DeviceServer::reset(const Nexus* by) {
   mark_aborted(by, [](const Command&) { return true; });  // by the TAS of before
   reservations_.reset();
   mode_ = initial_mode();
+  space_.rearm();
+  stopped_ = false;
   for (const auto& state : nexuses_) {
     state->prevents_removal = false;
     aca_.clear(*state);

@@ -15,8 +15,9 @@ constexpr std::string_view kHead = R"(# SCSI commands
 Written by `tsihd --list-commands` from the table that dispatches them
 (`target/scsi/operations.cpp`); initiators get the same by REPORT SUPPORTED OPERATION CODES.
 
-- **offered where**: what the disk behind the unit must be able to do; elsewhere the command is
-  answered INVALID COMMAND OPERATION CODE (20/00).
+- **offered where**: what the disk behind the unit must be able to do, and which attribute of the
+  storage object must be on; elsewhere the command is answered INVALID COMMAND OPERATION CODE
+  (20/00).
 - **reservation**: which commands of other I_T nexuses a reservation refuses. `read`: exclusive
   access does. `write`: write exclusive does too, and write protection. `control`: as `write`, but
   no data is changed, so write protection lets it pass. `status`: only RESERVE(6/10) does.
@@ -60,11 +61,21 @@ std::string_view offered_where(Needs needs) {
     case Needs::nothing:
       return "always";
     case Needs::discard:
-      return "blocks can be unmapped";
+      return "the disk can discard";
+    case Needs::unmap:
+      return "the disk can discard, `emulate_tpu`";
+    case Needs::thin:
+      return "the disk can discard, `emulate_tpu` or `emulate_tpws`";
     case Needs::atomic_write:
       return "the disk promises atomic writes";
     case Needs::copies:
       return "third-party copies are on";
+    case Needs::compare_and_write:
+      return "`emulate_caw`";
+    case Needs::reservations:
+      return "`emulate_pr`";
+    case Needs::operation_codes:
+      return "`emulate_rsoc`";
   }
   return "";
 }

@@ -25,15 +25,23 @@ void begin(Command& command, LogicalUnit& unit) {
 }  // namespace
 
 DeviceServer::DeviceServer(LogicalUnit& unit, Identity identity,
-                           std::unique_ptr<backstore::Backstore> backstore, Log log)
+                           std::unique_ptr<backstore::Backstore> backstore, Log log,
+                           const Attributes& attributes)
     : unit_(unit),
       identity_(std::move(identity)),
+      attributes_(attributes),
       backstore_(std::move(backstore)),
       log_(std::move(log)),
-      default_mode_{.write_cache = backstore_->geometry().write_cache},
+      default_mode_{
+          .write_cache = backstore_->geometry().write_cache,
+          .restricted_reordering = attributes.restricted_reordering,
+          .task_aborted_status = attributes.task_aborted_status,
+          .attention_interlock = static_cast<AttentionInterlock>(attributes.attention_interlock)},
       mode_(default_mode_),
       saved_mode_(*this, log_),
-      reservation_changes_(*this, log_) {}
+      reservation_changes_(*this, log_) {
+  update_constraints();
+}
 
 DeviceServer::~DeviceServer() {
   assert(tasks_.size() == 0 && "detach every nexus and wait for its commands first");
@@ -98,7 +106,7 @@ void DeviceServer::tell_change(std::uint64_t offset_bytes, std::uint64_t length_
 }
 
 ModeCapabilities DeviceServer::mode_capabilities() const {
-  return {.volatile_cache = geometry().write_cache, .knows_space = false};
+  return {.volatile_cache = geometry().write_cache, .knows_space = space_.count().has_value()};
 }
 
 void DeviceServer::add_target_port(const TargetPort& port) {
@@ -188,6 +196,7 @@ bool DeviceServer::check(Task& task) {
   }
   if (!sanitizer_.idle())
     if (const auto why = sanitizer_.refuses(*operation)) return task.fail(*why), false;
+  if (stopped_ && accesses_medium(*operation)) return task.fail(sense::kUnitStopped), false;
   if (command.attribute == TaskAttribute::aca && !task.nexus->faulted)
     return task.fail(sense::kInvalidMessage), false;
   if (!reservations_.idle() && reservations_.conflicts(*command.nexus, operation->access))
@@ -219,6 +228,7 @@ void DeviceServer::note_status(NexusState& nexus, const Command& command) {
 
 void DeviceServer::set_mode(const ModeState& mode) {
   mode_ = mode;
+  space_.rearm();
   update_constraints();
   resume_held();  // TST may have changed whom an ACA condition holds
   tasks_.run_ready();
@@ -308,6 +318,7 @@ void DeviceServer::release(Task& task) {
 
 Result<bool> DeviceServer::refresh_capacity() {
   sanitizer_.tick();
+  space_.look();
   const std::uint64_t before_bytes = geometry().size_bytes;
   auto changed = backstore_->refresh_size();
   if (changed && *changed) capacity_changed(before_bytes);

@@ -17,6 +17,7 @@
 #include "target/scsi/reservations.h"
 #include "target/scsi/sanitizer.h"
 #include "target/scsi/saved_mode.h"
+#include "target/scsi/space_watch.h"
 #include "target/scsi/task.h"
 #include "target/scsi/task_set.h"
 #include "target/scsi/unit_attention.h"
@@ -48,7 +49,8 @@ inline constexpr std::size_t kMaxNexuses = 1024;
 class DeviceServer {
  public:
   DeviceServer(LogicalUnit& unit, Identity identity,
-               std::unique_ptr<backstore::Backstore> backstore, Log log);
+               std::unique_ptr<backstore::Backstore> backstore, Log log,
+               const Attributes& attributes);
   ~DeviceServer();
 
   // -- for LogicalUnit and LunMap
@@ -74,6 +76,16 @@ class DeviceServer {
   const Identity& identity() const { return identity_; }
   backstore::Backstore& backstore() { return *backstore_; }
   const backstore::Geometry& geometry() const { return backstore_->geometry(); }
+  const Attributes& attributes() const { return attributes_; }
+  /// Blocks can be unmapped, in one way or another: LBPME.
+  bool thin() const {
+    return geometry().can_discard && (attributes_.unmap || attributes_.unmap_by_write_same);
+  }
+  bool rotational() const { return attributes_.rotational.value_or(geometry().rotational); }
+  const SpaceWatch& space() const { return space_; }
+  /// START STOP UNIT. A unit that is stopped answers medium access with NOT READY (SBC-3 4.20).
+  bool stopped() const { return stopped_; }
+  void set_stopped(bool stopped) { stopped_ = stopped; }
   std::uint32_t block_bytes() const { return geometry().block_size_bytes; }
   std::uint64_t block_count() const { return geometry().size_bytes / block_bytes(); }
   const ModeState& mode() const { return mode_; }
@@ -161,6 +173,7 @@ class DeviceServer {
 
   LogicalUnit& unit_;
   const Identity identity_;
+  const Attributes attributes_;
   const std::unique_ptr<backstore::Backstore> backstore_;
   const Log log_;
   std::vector<std::unique_ptr<NexusState>> nexuses_;
@@ -179,6 +192,8 @@ class DeviceServer {
   Task* free_tasks_ = nullptr;
   std::vector<QuietWait> quiet_waits_;
   Sanitizer sanitizer_{*this};
+  SpaceWatch space_{*this};
+  bool stopped_ = false;
   std::uint64_t disk_errors_ = 0;
   CopyManager* copies_ = nullptr;
   int watches_ = 0;

@@ -102,31 +102,36 @@ void block_limits(const Task& task, Bytes& page) {
   const std::uint32_t block = geometry.block_size_bytes;
   page.resize(64);
   page[4] = std::byte{0x01};  // WSNZ: WRITE SAME of "all that follows" is refused
-  page[5] = std::byte{kMaxCompareAndWriteBlocks};
+  if (task.server->attributes().compare_and_write) page[5] = std::byte{kMaxCompareAndWriteBlocks};
   put16(&page[6], geometry.physical_block_bytes / block);  // optimal granularity
   put32(&page[8], kMaxTransferBytes / block);
   put32(&page[12], kMaxTransferBytes / block);  // optimal transfer length
   put64(&page[36], kMaxWriteSameBlocks);
   put32(&page[44], max_atomic_blocks(*task.server));  // at any LBA, in single blocks, never cut
-  if (!geometry.can_discard) return;
-  put32(&page[20], kMaxUnmapBytes / block);
-  put32(&page[24], kMaxUnmapDescriptors);
+  if (!task.server->thin()) return;
+  if (task.server->attributes().unmap) {
+    put32(&page[20], kMaxUnmapBytes / block);
+    put32(&page[24], kMaxUnmapDescriptors);
+  }
   put32(&page[28], geometry.physical_block_bytes / block);  // optimal unmap granularity
   put32(&page[32], 0x80000000u);                            // UGAVALID, aligned at LBA 0
 }
 
 void block_device_characteristics(const Task& task, Bytes& page) {
   page.resize(64);
-  put16(&page[4], task.server->geometry().rotational ? 0u : 1u);  // 1: does not rotate
+  put16(&page[4], task.server->rotational() ? 0u : 1u);  // 1: does not rotate
   // WABEREQ: blocks read as zeroes after SANITIZE BLOCK ERASE
   if (task.server->geometry().can_discard) page[7] = std::byte{0x40};
 }
 
 void logical_block_provisioning(const Task& task, Bytes& page) {
   page.resize(8);
-  if (!task.server->geometry().can_discard) return;
-  page[5] = std::byte{0xe4};  // LBPU, LBPWS, LBPWS10, LBPRZ
-  page[6] = std::byte{0x02};  // thin
+  if (!task.server->thin()) return;
+  if (task.server->space().count()) page[4] = std::byte{threshold_exponent(*task.server)};
+  page[5] = std::byte{0x04};                                                      // LBPRZ
+  if (task.server->attributes().unmap) page[5] |= std::byte{0x80};                // LBPU
+  if (task.server->attributes().unmap_by_write_same) page[5] |= std::byte{0x60};  // LBPWS, LBPWS10
+  page[6] = std::byte{0x02};                                                      // thin
 }
 
 void supported_pages(const Task& task, Bytes& page);

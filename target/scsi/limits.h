@@ -53,6 +53,8 @@ inline constexpr std::uint64_t kMaxTokenBytes = 256ull << 20;
 /// How long a token lives without being used.
 inline constexpr std::uint32_t kDefaultTokenTimeout_s = 60;
 inline constexpr std::uint32_t kMaxTokenTimeout_s = 600;
+/// The unit in which the space of a thin disk is counted (log page 0Ch, mode page 1Ch/02h).
+inline constexpr std::uint32_t kThresholdSetBytes = 1u << 20;
 /// Chunk of commands that look at more than they carry (VERIFY, WRITE SAME).
 inline constexpr std::uint32_t kChunkBytes = 1u << 20;
 

@@ -8,9 +8,9 @@
 namespace tsihd::scsi {
 
 LogicalUnit::LogicalUnit(Identity identity, std::unique_ptr<backstore::Backstore> backstore,
-                         Log log)
+                         Log log, const Attributes& attributes)
     : server_(std::make_unique<DeviceServer>(*this, std::move(identity), std::move(backstore),
-                                             std::move(log))) {}
+                                             std::move(log), attributes)) {}
 LogicalUnit::~LogicalUnit() = default;
 
 const Identity& LogicalUnit::identity() const { return server_->identity(); }

@@ -10,6 +10,7 @@
 #include "target/backstore/state_store.h"
 #include "target/base/log.h"
 #include "target/base/result.h"
+#include "target/scsi/attributes.h"
 #include "target/scsi/command.h"
 
 namespace tsihd::scsi {
@@ -36,7 +37,8 @@ class DeviceServer;
 /// request outstanding) or later. data_out_ready() must not be called for an aborted command.
 class LogicalUnit {
  public:
-  LogicalUnit(Identity identity, std::unique_ptr<backstore::Backstore> backstore, Log log);
+  LogicalUnit(Identity identity, std::unique_ptr<backstore::Backstore> backstore, Log log,
+              const Attributes& attributes = {});
   /// No command of it may be outstanding: detach every nexus and wait for its commands first.
   ~LogicalUnit();
   LogicalUnit(const LogicalUnit&) = delete;
@@ -83,7 +85,8 @@ class LogicalUnit {
 
   /// Looks whether the backing grew or shrank; if so every nexus gets CAPACITY DATA HAS CHANGED
   /// (2A/09). True when it changed. Called about once a second, by `tsihctl resize`, and by
-  /// READ CAPACITY. A SANITIZE goes on from here as well.
+  /// READ CAPACITY. A SANITIZE goes on from here as well, and the thresholds of a thin unit are
+  /// looked at.
   Result<bool> refresh_capacity();
   Result<void> resize(std::uint64_t size_bytes);
 

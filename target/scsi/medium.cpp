@@ -40,7 +40,7 @@ void read_capacity_16(Task& task) {
   // LOGICAL BLOCKS PER PHYSICAL BLOCK EXPONENT
   data[13] =
       std::byte(std::bit_width(geometry.physical_block_bytes / geometry.block_size_bytes) - 1);
-  if (geometry.can_discard) data[14] = std::byte{0xc0};  // LBPME, LBPRZ
+  if (task.server->thin()) data[14] = std::byte{0xc0};  // LBPME, LBPRZ
   task.reply(data, get32(task.cdb() + 10));
 }
 
@@ -75,6 +75,15 @@ void read_defect_data(Task& task) {
   task.reply(header, get32(cdb + 6));
 }
 
+namespace {
+
+void stop(Task& task) {
+  task.server->set_stopped(true);
+  task.good();
+}
+
+}  // namespace
+
 void start_stop_unit(Task& task) {
   constexpr std::uint8_t kStart = 0x01;
   constexpr std::uint8_t kLoej = 0x02;
@@ -86,10 +95,13 @@ void start_stop_unit(Task& task) {
   if (!known) return task.fail(sense::invalid_cdb_field(4));
   // The medium is not removable: there is nothing to load or eject.
   if (power_condition == 0 && (flags & kLoej) != 0) return task.fail(sense::invalid_cdb_field(4));
-  const bool flushes = (flags & kNoFlush) == 0 && (flags & kStart) == 0;
-  if (!flushes || !task.server->geometry().write_cache) return task.good();
-  // A unit that others use is not stopped for one of them; what it has cached is made safe.
-  task.when_enabled([](Task& it) { it.flush(&Task::good_step); });
+  const bool stops = power_condition == 0 && (flags & kStart) == 0;
+  const bool starts = power_condition == 1 || (power_condition == 0 && (flags & kStart) != 0);
+  if (starts) task.server->set_stopped(false);
+  // Idle and standby serve at once: a unit in them is as good as active (SBC-3 4.20).
+  if (!stops) return task.good();
+  if ((flags & kNoFlush) != 0 || !task.server->geometry().write_cache) return stop(task);
+  task.when_enabled([](Task& it) { it.flush(stop); });
 }
 
 void prevent_allow_medium_removal(Task& task) {

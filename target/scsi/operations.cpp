@@ -12,8 +12,13 @@ constexpr bool kReportsAttention = true;
 constexpr bool kHidesAttention = false;
 constexpr Needs kNothing = Needs::nothing;
 constexpr Needs kDiscard = Needs::discard;
+constexpr Needs kUnmap = Needs::unmap;
+constexpr Needs kThin = Needs::thin;
 constexpr Needs kAtomic = Needs::atomic_write;
 constexpr Needs kCopies = Needs::copies;
+constexpr Needs kCaw = Needs::compare_and_write;
+constexpr Needs kReserve = Needs::reservations;
+constexpr Needs kCodes = Needs::operation_codes;
 constexpr std::int32_t kNone = kNoServiceAction;
 constexpr std::uint8_t kFf = 0xff;
 /// The CONTROL byte: only NACA is looked at.
@@ -34,9 +39,9 @@ constexpr Operation kOperations[] = {
      {0x03, kFf, kFf, kFf, kCtl}},
     {0x15, kNone, "MODE SELECT(6)", Access::control, kReportsAttention, kNothing, mode_select,
      {0x11, 0, 0, kFf, kCtl}},
-    {0x16, kNone, "RESERVE(6)", Access::reservation, kReportsAttention, kNothing, reserve_unit,
+    {0x16, kNone, "RESERVE(6)", Access::reservation, kReportsAttention, kReserve, reserve_unit,
      {0x11, 0, 0, 0, kCtl}},
-    {0x17, kNone, "RELEASE(6)", Access::reservation, kReportsAttention, kNothing, release_unit,
+    {0x17, kNone, "RELEASE(6)", Access::reservation, kReportsAttention, kReserve, release_unit,
      {0x11, 0, 0, 0, kCtl}},
     {0x1a, kNone, "MODE SENSE(6)", Access::read, kReportsAttention, kNothing, mode_sense,
      {0x08, kFf, kFf, kFf, kCtl}},
@@ -62,7 +67,7 @@ constexpr Operation kOperations[] = {
      read_defect_data, {0, 0x1f, 0, 0, 0, 0, kFf, kFf, kCtl}},
     {0x41, kNone, "WRITE SAME(10)", Access::write, kReportsAttention, kNothing, write_same,
      {0xfe, kFf, kFf, kFf, kFf, 0, kFf, kFf, kCtl}},
-    {0x42, kNone, "UNMAP", Access::write, kReportsAttention, kDiscard, unmap,
+    {0x42, kNone, "UNMAP", Access::write, kReportsAttention, kUnmap, unmap,
      {0x01, 0, 0, 0, 0, 0, kFf, kFf, kCtl}},
     {0x48, 0x01, "SANITIZE OVERWRITE", Access::write, kReportsAttention, kNothing,
      sanitize_overwrite, {0xbf, 0, 0, 0, 0, 0, kFf, kFf, kCtl}},
@@ -70,39 +75,39 @@ constexpr Operation kOperations[] = {
      sanitize_block_erase, {0xbf, 0, 0, 0, 0, 0, kFf, kFf, kCtl}},
     {0x48, 0x1f, "SANITIZE EXIT FAILURE MODE", Access::write, kReportsAttention, kNothing,
      sanitize_exit_failure_mode, {0xbf, 0, 0, 0, 0, 0, kFf, kFf, kCtl}},
-    {0x4d, kNone, "LOG SENSE", Access::read, kReportsAttention, kNothing, log_sense,
+    {0x4d, kNone, "LOG SENSE", Access::status, kReportsAttention, kNothing, log_sense,
      {0x01, 0x3f, kFf, 0, kFf, kFf, kFf, kFf, kCtl}},
     {0x55, kNone, "MODE SELECT(10)", Access::control, kReportsAttention, kNothing, mode_select,
      {0x11, 0, 0, 0, 0, 0, kFf, kFf, kCtl}},
-    {0x56, kNone, "RESERVE(10)", Access::reservation, kReportsAttention, kNothing, reserve_unit,
+    {0x56, kNone, "RESERVE(10)", Access::reservation, kReportsAttention, kReserve, reserve_unit,
      {0x11, 0, 0, 0, 0, 0, 0, 0, kCtl}},
-    {0x57, kNone, "RELEASE(10)", Access::reservation, kReportsAttention, kNothing, release_unit,
+    {0x57, kNone, "RELEASE(10)", Access::reservation, kReportsAttention, kReserve, release_unit,
      {0x11, 0, 0, 0, 0, 0, 0, 0, kCtl}},
     {0x5a, kNone, "MODE SENSE(10)", Access::read, kReportsAttention, kNothing, mode_sense,
      {0x18, kFf, kFf, 0, 0, 0, kFf, kFf, kCtl}},
-    {0x5e, 0x00, "READ KEYS", Access::status, kReportsAttention, kNothing, persistent_reserve_in,
+    {0x5e, 0x00, "READ KEYS", Access::status, kReportsAttention, kReserve, persistent_reserve_in,
      {0x1f, 0, 0, 0, 0, 0, kFf, kFf, kCtl}},
-    {0x5e, 0x01, "READ RESERVATION", Access::status, kReportsAttention, kNothing,
+    {0x5e, 0x01, "READ RESERVATION", Access::status, kReportsAttention, kReserve,
      persistent_reserve_in, {0x1f, 0, 0, 0, 0, 0, kFf, kFf, kCtl}},
-    {0x5e, 0x02, "REPORT CAPABILITIES", Access::status, kReportsAttention, kNothing,
+    {0x5e, 0x02, "REPORT CAPABILITIES", Access::status, kReportsAttention, kReserve,
      persistent_reserve_in, {0x1f, 0, 0, 0, 0, 0, kFf, kFf, kCtl}},
-    {0x5e, 0x03, "READ FULL STATUS", Access::status, kReportsAttention, kNothing,
+    {0x5e, 0x03, "READ FULL STATUS", Access::status, kReportsAttention, kReserve,
      persistent_reserve_in, {0x1f, 0, 0, 0, 0, 0, kFf, kFf, kCtl}},
-    {0x5f, 0x00, "REGISTER", Access::reservation, kReportsAttention, kNothing,
+    {0x5f, 0x00, "REGISTER", Access::reservation, kReportsAttention, kReserve,
      persistent_reserve_out, {0x1f, kFf, 0, 0, kFf, kFf, kFf, kFf, kCtl}},
-    {0x5f, 0x01, "RESERVE", Access::reservation, kReportsAttention, kNothing,
+    {0x5f, 0x01, "RESERVE", Access::reservation, kReportsAttention, kReserve,
      persistent_reserve_out, {0x1f, kFf, 0, 0, kFf, kFf, kFf, kFf, kCtl}},
-    {0x5f, 0x02, "RELEASE", Access::reservation, kReportsAttention, kNothing,
+    {0x5f, 0x02, "RELEASE", Access::reservation, kReportsAttention, kReserve,
      persistent_reserve_out, {0x1f, kFf, 0, 0, kFf, kFf, kFf, kFf, kCtl}},
-    {0x5f, 0x03, "CLEAR", Access::reservation, kReportsAttention, kNothing, persistent_reserve_out,
+    {0x5f, 0x03, "CLEAR", Access::reservation, kReportsAttention, kReserve, persistent_reserve_out,
      {0x1f, kFf, 0, 0, kFf, kFf, kFf, kFf, kCtl}},
-    {0x5f, 0x04, "PREEMPT", Access::reservation, kReportsAttention, kNothing,
+    {0x5f, 0x04, "PREEMPT", Access::reservation, kReportsAttention, kReserve,
      persistent_reserve_out, {0x1f, kFf, 0, 0, kFf, kFf, kFf, kFf, kCtl}},
-    {0x5f, 0x05, "PREEMPT AND ABORT", Access::reservation, kReportsAttention, kNothing,
+    {0x5f, 0x05, "PREEMPT AND ABORT", Access::reservation, kReportsAttention, kReserve,
      persistent_reserve_out, {0x1f, kFf, 0, 0, kFf, kFf, kFf, kFf, kCtl}},
     {0x5f, 0x06, "REGISTER AND IGNORE EXISTING KEY", Access::reservation, kReportsAttention,
-     kNothing, persistent_reserve_out, {0x1f, kFf, 0, 0, kFf, kFf, kFf, kFf, kCtl}},
-    {0x5f, 0x07, "REGISTER AND MOVE", Access::reservation, kReportsAttention, kNothing,
+     kReserve, persistent_reserve_out, {0x1f, kFf, 0, 0, kFf, kFf, kFf, kFf, kCtl}},
+    {0x5f, 0x07, "REGISTER AND MOVE", Access::reservation, kReportsAttention, kReserve,
      persistent_reserve_out, {0x1f, 0, 0, 0, kFf, kFf, kFf, kFf, kCtl}},
     {0x83, 0x00, "EXTENDED COPY(LID1)", Access::control, kReportsAttention, kCopies, extended_copy,
      {0x1f, 0, 0, 0, 0, 0, 0, 0, 0, kFf, kFf, kFf, kFf, 0, kCtl}},
@@ -128,7 +133,7 @@ constexpr Operation kOperations[] = {
      {0x1f, kFf, kFf, kFf, kFf, 0, 0, 0, 0, kFf, kFf, kFf, kFf, 0, kCtl}},
     {0x88, kNone, "READ(16)", Access::read, kReportsAttention, kNothing, read_blocks,
      {0xf8, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
-    {0x89, kNone, "COMPARE AND WRITE", Access::write, kReportsAttention, kNothing,
+    {0x89, kNone, "COMPARE AND WRITE", Access::write, kReportsAttention, kCaw,
      compare_and_write, {0xf8, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, 0, 0, kFf, 0, kCtl}},
     {0x8a, kNone, "WRITE(16)", Access::write, kReportsAttention, kNothing, write_blocks,
      {0xf8, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
@@ -149,11 +154,11 @@ constexpr Operation kOperations[] = {
      {0xf8, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
     {0x9e, 0x10, "READ CAPACITY(16)", Access::always, kReportsAttention, kNothing, read_capacity_16,
      {0x1f, 0, 0, 0, 0, 0, 0, 0, 0, kFf, kFf, kFf, kFf, 0, kCtl}},
-    {0x9e, 0x12, "GET LBA STATUS", Access::read, kReportsAttention, kDiscard, get_lba_status,
+    {0x9e, 0x12, "GET LBA STATUS", Access::read, kReportsAttention, kThin, get_lba_status,
      {0x1f, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
     {0xa0, kNone, "REPORT LUNS", Access::always, kHidesAttention, kNothing, report_luns,
      {0, kFf, 0, 0, 0, kFf, kFf, kFf, kFf, 0, kCtl}},
-    {0xa3, 0x0c, "REPORT SUPPORTED OPERATION CODES", Access::read, kReportsAttention, kNothing,
+    {0xa3, 0x0c, "REPORT SUPPORTED OPERATION CODES", Access::read, kReportsAttention, kCodes,
      report_supported_operation_codes,
      {0x1f, 0x87, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
     {0xa3, 0x0d, "REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS", Access::read, kReportsAttention,
@@ -217,16 +222,46 @@ const Operation* find_operation(const std::uint8_t* cdb) {
   return nullptr;
 }
 
+bool accesses_medium(const Operation& operation) {
+  constexpr std::uint8_t kTestUnitReady = 0x00, kModeSense6 = 0x1a, kModeSense10 = 0x5a;
+  constexpr std::uint8_t kMaintenanceIn = 0xa3, kSynchronize10 = 0x35, kSynchronize16 = 0x91;
+  const std::uint8_t opcode = operation.opcode;
+  switch (operation.access) {
+    case Access::write:
+      return true;
+    case Access::read:
+      return opcode != kModeSense6 && opcode != kModeSense10 && opcode != kMaintenanceIn;
+    case Access::control:
+      return opcode == kSynchronize10 || opcode == kSynchronize16;
+    case Access::status:
+      return opcode == kTestUnitReady;
+    case Access::always:
+    case Access::reservation:
+      return false;
+  }
+  return false;
+}
+
 bool offers(DeviceServer& server, const Operation& operation) {
   switch (operation.needs) {
     case Needs::nothing:
       return true;
     case Needs::discard:
       return server.geometry().can_discard;
+    case Needs::unmap:
+      return server.geometry().can_discard && server.attributes().unmap;
+    case Needs::thin:
+      return server.thin();
     case Needs::atomic_write:
       return max_atomic_blocks(server) > 0;
     case Needs::copies:
       return server.copies() != nullptr;
+    case Needs::compare_and_write:
+      return server.attributes().compare_and_write;
+    case Needs::reservations:
+      return server.attributes().reservations;
+    case Needs::operation_codes:
+      return server.attributes().operation_codes;
   }
   return false;
 }

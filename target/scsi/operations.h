@@ -27,9 +27,14 @@ inline constexpr std::int32_t kNoServiceAction = -1;
 /// What a unit must be able to do to offer a command.
 enum class Needs : std::uint8_t {
   nothing,
-  discard,       ///< backstore::Geometry::can_discard
-  atomic_write,  ///< backstore::Geometry::max_atomic_write_bytes
-  copies,        ///< a copy manager, Identity::third_party_copy
+  discard,            ///< backstore::Geometry::can_discard
+  unmap,              ///< that, and Attributes::unmap
+  thin,               ///< DeviceServer::thin()
+  atomic_write,       ///< backstore::Geometry::max_atomic_write_bytes
+  compare_and_write,  ///< Attributes, this and the next two
+  reservations,
+  operation_codes,
+  copies,  ///< a copy manager, Identity::third_party_copy
 };
 
 struct Operation {
@@ -57,6 +62,8 @@ std::span<const Operation> operations();
 std::span<const Operation> operations_of(std::uint8_t opcode);
 /// The one that a CDB calls for. Null when the opcode, or its service action, is not known.
 const Operation* find_operation(const std::uint8_t* cdb);
+/// Whether it needs a unit that is ready: TEST UNIT READY and all that reads or writes blocks.
+bool accesses_medium(const Operation& operation);
 /// Whether this unit offers it.
 bool offers(DeviceServer& server, const Operation& operation);
 

@@ -17,7 +17,8 @@ void test_unit_ready(Task& task) { task.good(); }
 /// how far a SANITIZE operation has come.
 void request_sense(Task& task) {
   constexpr std::uint8_t kDescriptorFormat = 0x01;
-  const Sense state = task.server->sanitizer().state().value_or(sense::kNone);
+  const Sense ready = task.server->stopped() ? sense::kUnitStopped : sense::kNone;
+  const Sense state = task.server->sanitizer().state().value_or(ready);
   const Sense what = task.nexus->attentions.take().value_or(state);
   std::array<std::byte, 96> data{};
   const std::uint8_t length = write_sense(data, what, (task.cdb()[1] & kDescriptorFormat) != 0);

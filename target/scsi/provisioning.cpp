@@ -105,8 +105,9 @@ void write_same(Task& task) {
   const bool no_data = task.cdb()[0] == kWriteSame16 && (flags & kNdob) != 0;
   if (!check_no_protection(task)) return;
   if ((flags & (kAnchor | kObsolete)) != 0) return task.fail(sense::invalid_cdb_field(1));
-  if ((flags & kUnmapBit) != 0 && !task.server->geometry().can_discard)
-    return task.fail(sense::invalid_cdb_field(1));
+  const bool unmaps =
+      task.server->geometry().can_discard && task.server->attributes().unmap_by_write_same;
+  if ((flags & kUnmapBit) != 0 && !unmaps) return task.fail(sense::invalid_cdb_field(1));
   const BlockRange range = decode_range(task.cdb());
   const std::uint32_t block = task.server->block_bytes();
   if (!check_range(task, range)) return;

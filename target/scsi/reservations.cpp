@@ -120,13 +120,21 @@ bool Reservations::conflicts(const Nexus& nexus, Access access) const {
   return !opens_to_registrants(type_) && !holds(*registration);
 }
 
+/// SPC-4 5.12.3, compatible reservation handling: who may use a persistent reservation keeps it.
+bool Reservations::covers_legacy(const Nexus& nexus) const {
+  const Registration* mine = find(nexus);
+  return mine != nullptr && type_ != Type::none && (holds(*mine) || opens_to_registrants(type_));
+}
+
 bool Reservations::reserve_legacy(const Nexus& nexus) {
+  if (covers_legacy(nexus)) return true;
   if (!registrations_.empty() || legacy_conflict(nexus)) return false;
   legacy_holder_ = nexus.id;
   return true;
 }
 
 bool Reservations::release_legacy(const Nexus& nexus) {
+  if (covers_legacy(nexus)) return true;
   if (!registrations_.empty()) return false;
   if (legacy_holder_ == nexus.id) legacy_holder_ = 0;
   return true;

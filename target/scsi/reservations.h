@@ -82,7 +82,8 @@ class Reservations {
   /// Whether a command of this kind from this nexus gets RESERVATION CONFLICT.
   bool conflicts(const Nexus& nexus, Access access) const;
 
-  // -- RESERVE(6/10), RELEASE(6/10); false: RESERVATION CONFLICT
+  // -- RESERVE(6/10), RELEASE(6/10); false: RESERVATION CONFLICT. Beside registrations they change
+  //    nothing, and go well for a nexus that the persistent reservation lets use the unit.
   bool reserve_legacy(const Nexus& nexus);
   bool release_legacy(const Nexus& nexus);
   /// RESERVE's reservation ends with its nexus; a reset ends it too.
@@ -127,6 +128,7 @@ class Reservations {
 
  private:
   bool all_registrants() const;
+  bool covers_legacy(const Nexus& nexus) const;
   const Registration* find(const Nexus& nexus) const;
   const Registration* find(const PortIdentity& port) const;
   Registration* find(const PortIdentity& port);

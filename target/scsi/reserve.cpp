@@ -81,11 +81,11 @@ void read_full_status(const Reservations& reservations, Bytes& data) {
   }
 }
 
-/// SIP_C and ATP_C, all six types; PTPL_C where there is a store; no CRH, no RLR_C.
+/// SIP_C and ATP_C, all six types; PTPL_C where there is a store; CRH, no RLR_C.
 std::array<std::byte, 8> capabilities(DeviceServer& server) {
   std::array<std::byte, 8> data{};
   put16(data.data(), data.size());
-  data[2] = std::byte{0x0c};  // SIP_C, ATP_C
+  data[2] = std::byte{0x1c};  // CRH, SIP_C, ATP_C
   data[3] = std::byte{0x80};  // TMV: the type mask is valid
   if (server.reservation_changes().can_keep()) data[2] |= std::byte{0x01};  // PTPL_C
   if (server.reservations().persists()) data[3] |= std::byte{0x01};         // PTPL_A

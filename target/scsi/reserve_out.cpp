@@ -183,7 +183,9 @@ void change_reservations(Task& task) {
   Outcome outcome = carry_out(task, next, list);
   if (outcome.sense) return task.fail(*outcome.sense);
   if (outcome.status != Status::good) return task.finish(outcome.status);
-  if (sets_persistence(task)) next.set_persists(persistence_asked(task, list));
+  const bool forced =
+      task.server->attributes().force_persistence && task.server->reservation_changes().can_keep();
+  if (sets_persistence(task)) next.set_persists(forced || persistence_asked(task, list));
   task.server->reservation_changes().commit(task, std::move(next), std::move(outcome), changed);
 }
 

@@ -47,6 +47,7 @@ struct Sense {
 
 namespace sense {
 inline constexpr Sense kNone{};
+inline constexpr Sense kUnitStopped{SenseKey::not_ready, 0x0402};
 inline constexpr Sense kSanitizeInProgress{SenseKey::not_ready, 0x041b};
 inline constexpr Sense kSanitizeFailed{SenseKey::medium_error, 0x3103};
 inline constexpr Sense kWriteError{SenseKey::medium_error, 0x0c00};

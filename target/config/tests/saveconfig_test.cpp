@@ -58,6 +58,11 @@ std::string fingerprint(const Plan& plan) {
     text += fmt::format("{} {} {} {} {} {} {} {} {} {}\n", plugin_name(s.plugin), s.name, s.device,
                         s.serial, s.size_bytes, s.write_back, s.read_only, s.block_size_bytes,
                         s.model_is_name, s.third_party_copy);
+    const auto& u = s.unit;
+    text += fmt::format("{} {} {} {} {} {} {} {} {} {}\n", u.unmap, u.unmap_by_write_same,
+                        u.compare_and_write, u.reservations, u.operation_codes,
+                        u.task_aborted_status, u.restricted_reordering, u.attention_interlock,
+                        u.force_persistence, u.rotational.value_or(false));
   }
   for (const auto& target : plan.targets) {
     text += target.name + "\n";

@@ -19,6 +19,14 @@ Cdb failing(std::uint8_t control = kNaca) {
 bool has_status(const Sent& it, Status status) { return it.done && it.command.status == status; }
 bool refused(const Sent& it) { return has_status(it, Status::aca_active); }
 
+/// PERSISTENT RESERVE OUT, with exclusive access where the action has a type.
+Sent& reserve_out(Initiator& by, std::uint8_t action, std::uint64_t key, std::uint64_t action_key) {
+  Bytes list(24);
+  put64(&list[0], key);
+  put64(&list[8], action_key);
+  return by.send({0x5f, action, 3, 0, 0, 0, 0, 0, 24, 0}, list);
+}
+
 struct ControlPage {
   std::uint8_t task_sets = 0;    // TST
   std::uint8_t queue_error = 0;  // QERR
@@ -203,13 +211,6 @@ BOOST_AUTO_TEST_CASE(reset_and_nexus_loss_end_it) {
 
 // Red when the other nexus has no way to take the unit over.
 BOOST_AUTO_TEST_CASE(preempt_and_abort_passes_and_ends_it) {
-  const auto reserve_out = [](Initiator& by, std::uint8_t action, std::uint64_t key,
-                              std::uint64_t action_key) -> Sent& {
-    Bytes list(24);
-    put64(&list[0], key);
-    put64(&list[8], action_key);
-    return by.send({0x5f, action, 3, 0, 0, 0, 0, 0, 24, 0}, list);
-  };
   BOOST_TEST(reserve_out(*a, 0, 0, 0xa).good());
   BOOST_TEST(reserve_out(*b, 0, 0, 0xb).good());
   a->send(failing());
@@ -217,6 +218,21 @@ BOOST_AUTO_TEST_CASE(preempt_and_abort_passes_and_ends_it) {
   BOOST_TEST(reserve_out(*b, 5, 0xb, 0xa).good());
   BOOST_TEST(b->send(kTestUnitReady).good());
   BOOST_TEST(a->send(kTestUnitReady).failed(0x6, 0x2a05));
+}
+
+// SAM-5 5.6 with TAS 0. Red when the victim does not learn that its commands are gone, or the
+// preemption ends before they are.
+BOOST_AUTO_TEST_CASE(preempt_and_abort_tells_whose_commands_it_took) {
+  BOOST_TEST(reserve_out(*a, 0, 0, 0xa).good());
+  BOOST_TEST(reserve_out(*b, 0, 0, 0xb).good());
+  Sent& write = a->send(cdb10(0x2a, 0, 1), filled(512, 1));
+  Sent& preempt = reserve_out(*b, 5, 0xb, 0xa);
+  BOOST_TEST((!write.aborted && !preempt.done));
+  disk().complete(0);
+  BOOST_TEST((write.aborted && preempt.good()));
+  BOOST_TEST(a->send(kTestUnitReady).failed(0x6, 0x2f00));
+  BOOST_TEST(a->send(kTestUnitReady).failed(0x6, 0x2a05));
+  BOOST_TEST(a->send(kTestUnitReady).good());
 }
 
 // Red when an error that the transport found is none for the unit.

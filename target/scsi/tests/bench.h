@@ -42,6 +42,7 @@ class ScriptedDisk final : public backstore::Backstore {
     else
       memory_->submit(io);
   }
+  std::optional<backstore::SpaceUse> space_use() const override { return space; }
   Result<bool> refresh_size() override {
     const bool changed = geometry_.size_bytes != memory_->geometry().size_bytes;
     geometry_.size_bytes = memory_->geometry().size_bytes;
@@ -69,6 +70,7 @@ class ScriptedDisk final : public backstore::Backstore {
   }
 
   bool holding = true;
+  std::optional<backstore::SpaceUse> space;
   std::deque<backstore::Io*> held;
 
  private:
@@ -200,10 +202,11 @@ struct Bench {
   static constexpr std::uint64_t kBlocks = kSizeBytes / 512;
 
   explicit Bench(std::unique_ptr<backstore::Backstore> disk =
-                     backstore::open_ramdisk({.size_bytes = kSizeBytes}).value())
+                     backstore::open_ramdisk({.size_bytes = kSizeBytes}).value(),
+                 const Attributes& attributes = {})
       : unit(std::make_shared<LogicalUnit>(
             Identity{.name = "disk0", .serial = "0123-4567-89ab"}, std::move(disk),
-            Log([this](Severity, std::string_view line) { log.emplace_back(line); }))) {
+            Log([this](Severity, std::string_view line) { log.emplace_back(line); }), attributes)) {
     luns.entries[0] = {unit, false};
     unit->offer_copies(copies);
     a = std::make_unique<Initiator>(luns, 1);

@@ -248,6 +248,19 @@ BOOST_AUTO_TEST_CASE(a_write_protected_lun) {
 BOOST_AUTO_TEST_CASE(motor_and_door) {
   BOOST_TEST(a->send({0x1b, 0, 0, 0, 1, 0}).good());
   BOOST_TEST(a->send({0x1b, 0, 0, 0, 0, 0}).good());
+  // Stopped: blocks are out of reach, for every nexus, until somebody starts it (SBC-3 4.20).
+  BOOST_TEST(b->send(kTestUnitReady).failed(0x2, 0x0402));
+  BOOST_TEST(a->send(cdb10(0x28, 0, 1)).failed(0x2, 0x0402));
+  BOOST_TEST(a->send(cdb10(0x35, 0, 0)).failed(0x2, 0x0402));
+  BOOST_TEST(get16(&a->send({0x03, 0, 0, 0, 18, 0}).data().at(12)) == 0x0402u);
+  BOOST_TEST(a->send({0x12, 0, 0, 0, 36, 0}).good());
+  BOOST_TEST(a->send({0x1a, 0, 0x3f, 0, 255, 0}).good());
+  BOOST_TEST(b->send({0x1b, 0, 0, 0, 1, 0}).good());
+  BOOST_TEST(a->send(cdb10(0x28, 0, 1)).good());
+  BOOST_TEST(a->send({0x1b, 0, 0, 0, 0, 0}).good());
+  unit->reset();
+  for (Initiator* it : {a.get(), b.get()}) BOOST_TEST(it->send(kTestUnitReady).failed(0x6, 0x2903));
+  BOOST_TEST(a->send(kTestUnitReady).good());
   BOOST_TEST(a->send({0x1b, 0, 0, 0, 2, 0}).failed(0x5, 0x2400));
   BOOST_TEST(a->send({0x1b, 0, 0, 0, 0x90, 0}).failed(0x5, 0x2400));
   BOOST_TEST(a->send({0x1e, 0, 0, 0, 1, 0}).good());

@@ -110,7 +110,7 @@ BOOST_AUTO_TEST_CASE(only_what_asks_for_it_is_kept) {
   store->complete();
   BOOST_TEST(store->content.find("reservation 1 0\n") != std::string::npos);
   const Bytes report = a->send({0x5e, 2, 0, 0, 0, 0, 0, 0, 8, 0}).data();
-  BOOST_TEST((report.at(2) == std::byte{0x0d} && report.at(3) == std::byte{0x81}));
+  BOOST_TEST((report.at(2) == std::byte{0x1d} && report.at(3) == std::byte{0x81}));
   BOOST_TEST(reserve(*a, kKeyA, WE).good());  // says nothing new
   BOOST_TEST(store->replaced == 1);
   reserve_out(*a, 6, 0, kKeyA);

@@ -50,6 +50,24 @@ BOOST_AUTO_TEST_CASE(registration_needs_the_right_key) {
   BOOST_TEST(a->send({0x16, 0, 0, 0, 0, 0}).conflict());  // RESERVE beside registrations
 }
 
+// CRH (SPC-4 5.12.3). Red when RESERVE fails for one who may use the unit, or reserves it beside.
+BOOST_AUTO_TEST_CASE(reserve_beside_a_persistent_reservation) {
+  const Cdb reserve_6{0x16, 0, 0, 0, 0, 0}, release_6{0x17, 0, 0, 0, 0, 0};
+  BOOST_TEST(enrol(*a, kKeyA).good());
+  BOOST_TEST(enrol(*b, kKeyB).good());
+  BOOST_TEST(a->send(release_6).conflict());  // registered, but nothing is reserved
+  BOOST_TEST(reserve(*a, kKeyA, WE).good());
+  BOOST_TEST(a->send(reserve_6).good());
+  BOOST_TEST(a->send(release_6).good());
+  BOOST_TEST(b->send(reserve_6).conflict());
+  BOOST_TEST(b->send(cdb10(0x2a, 0, 1), Bytes(512)).conflict());  // still A's
+  BOOST_TEST(b->send(cdb10(0x28, 0, 1)).good());                  // and by the persistent one only
+  BOOST_TEST(reserve_out(*a, 2, kKeyA, 0, WE).good());
+  BOOST_TEST(reserve(*a, kKeyA, WERO).good());
+  BOOST_TEST(b->send(reserve_6).good());
+  BOOST_TEST(a->send(cdb10(0x2a, 0, 1), Bytes(512)).good());
+}
+
 BOOST_AUTO_TEST_CASE(who_may_read_and_write_under_each_type) {
   struct Row {
     std::uint8_t type;

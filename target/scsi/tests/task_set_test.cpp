@@ -115,6 +115,53 @@ BOOST_AUTO_TEST_CASE(head_of_queue_passes_a_barrier) {
   BOOST_TEST(ordered.good());
 }
 
+// SAM-5 8.6.1: SIMPLE waits for HEAD OF QUEUE. Red when it starts beside it.
+BOOST_AUTO_TEST_CASE(simple_waits_for_head_of_queue) {
+  Sent& head = a->send(cdb10(0x28, 0, 1), {}, kPlenty, TaskAttribute::head);
+  Sent& second_head = b->send(cdb10(0x28, 1, 1), {}, kPlenty, TaskAttribute::head);
+  Sent& simple = b->send(cdb10(0x28, 2, 1));
+  BOOST_TEST(disk().held.size() == 2u);
+  disk().complete(0);
+  BOOST_TEST((head.good() && disk().held.size() == 1u));
+  disk().complete(0);
+  BOOST_TEST((second_head.good() && !simple.done && disk().held.size() == 1u));
+  disk().complete(0);
+  BOOST_TEST(simple.good());
+}
+
+// SAM-5 8.6.3: ORDERED waits for all before it, of every nexus and in whatever order the disk gives
+// them back. Red when the last in the list, or the first to come back, is taken for all.
+BOOST_AUTO_TEST_CASE(ordered_waits_for_all_that_come_back_out_of_order) {
+  for (std::uint8_t lba = 0; lba < 4; ++lba) (lba % 2 == 0 ? a : b)->send(cdb10(0x28, lba, 1));
+  Sent& ordered = a->send(cdb10(0x28, 4, 1), {}, kPlenty, TaskAttribute::ordered);
+  Sent& next_ordered = b->send(cdb10(0x28, 5, 1), {}, kPlenty, TaskAttribute::ordered);
+  for (const std::size_t index : {2u, 0u, 1u, 0u}) {
+    BOOST_TEST(std::ranges::none_of(
+        disk().held, [](const tsihd::backstore::Io* io) { return io->offset_bytes >= 4 * 512; }));
+    disk().complete(index);
+  }
+  BOOST_TEST((disk().held.size() == 1u && disk().held[0]->offset_bytes == 4u * 512));
+  disk().complete(0);
+  BOOST_TEST((ordered.good() && !next_ordered.done));
+  disk().complete(0);
+  BOOST_TEST(next_ordered.good());
+}
+
+// Red when a dormant ORDERED command lets what came after it pass once its own turn has not come.
+BOOST_AUTO_TEST_CASE(what_follows_a_dormant_barrier_waits_for_it) {
+  Sent& collecting = a->send_without_data(cdb10(0x2a, 0, 1), filled(512, 1));
+  Sent& ordered = b->send(cdb10(0x28, 1, 1), {}, kPlenty, TaskAttribute::ordered);
+  Sent& after = b->send(cdb10(0x28, 2, 1));
+  BOOST_TEST(disk().held.empty());
+  a->give_data(collecting);
+  disk().complete(0);
+  BOOST_TEST((collecting.good() && disk().held.size() == 1u));
+  disk().complete(0);
+  BOOST_TEST((ordered.good() && !after.done));
+  disk().complete(0);
+  BOOST_TEST(after.good());
+}
+
 BOOST_AUTO_TEST_CASE(an_aborted_barrier_lets_the_others_go) {
   a->send(cdb10(0x28, 0, 1));
   Sent& ordered = a->send(cdb10(0x28, 1, 1), {}, kPlenty, TaskAttribute::ordered);
