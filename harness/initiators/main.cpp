@@ -137,7 +137,8 @@ int main(int argc, char** argv) {
   app.add_option("--timeout-ms", settings.timeout_ms, "longest wait for the initiator")
       ->check(CLI::Range(10, 60'000));
   app.footer(
-      "Actions: attach, read, write, copy, discover, many; harness/initiators/trial.h says what "
+      "Actions: attach, read, write, copy, discover, many, abort; harness/initiators/trial.h says "
+      "what "
       "each "
       "does.\nExit: 0 nothing violated, 1 a MUST violated, 2 usage, 3 no case came to its "
       "question.");

@@ -29,6 +29,7 @@ inline constexpr const char* kRead = "read";          ///< reads 128 KiB from bl
 inline constexpr const char* kWrite = "write";        ///< writes 256 KiB from block 0 on, in one
 inline constexpr const char* kCopy = "copy";          ///< reads 64 KiB, writes them 64 KiB further
 inline constexpr const char* kDiscover = "discover";  ///< a discovery session
+inline constexpr const char* kAbort = "abort";        ///< begins a read, and aborts it
 inline constexpr const char* kMany = "many";          ///< many reads of one block at a time
 
 struct TrialContext : suite::CaseRecord {

@@ -279,6 +279,23 @@ void Tiny::carry_out(std::vector<Task>& tasks) {
   }
 }
 
+void Tiny::abort(Task& task) {
+  start(task);
+  Pdu request(Opcode::task_management_request);
+  request.set(field::final, 1).set(field::function, 1);
+  request.set(field::lun, breaks("abort_lun") ? 0x0009000000000000 : 0);
+  request.set(field::initiator_task_tag, next_tag_++);
+  request.set(field::referenced_task_tag, task.command[field::initiator_task_tag]);
+  request.set(field::ref_cmd_sn, task.command[field::cmd_sn] + breaks("abort_number"));
+  if (breaks("abort_data")) request.data.resize(4);
+  number(request, true);
+  if (breaks("abort_cmd_sn")) request.set(field::cmd_sn, 3);
+  send(request);
+  std::vector<Task> tasks{std::move(task)};
+  for (Pdu pdu = receive(); !pdu.is(Opcode::task_management_response); pdu = receive())
+    take(tasks, pdu);
+}
+
 // ---- the program --------------------------------------------------------------------------------
 
 namespace {
@@ -326,6 +343,11 @@ bool act(Tiny& tiny, const std::string& action) {
     std::vector<Task> tasks;
     for (std::uint32_t block = 0; block < 4; ++block) tasks.push_back(command(0x28, block, 1));
     tiny.carry_out(tasks);
+    return true;
+  }
+  if (action == "abort") {
+    Task read = command(0x28, 0, 256);
+    tiny.abort(read);
     return true;
   }
   tiny.discover();

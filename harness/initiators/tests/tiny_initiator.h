@@ -53,6 +53,8 @@ class Tiny {
   void log_in(const std::string& target);
   void log_out();
   void discover();
+  /// Begins this task and aborts it at once.
+  void abort(Task& task);
   /// All of these at once, as far as the window lets them.
   void carry_out(std::vector<Task>& tasks);
 
