@@ -165,7 +165,8 @@ void Connection::push_scsi_response(Task& task) {
   bhs.set_status(static_cast<std::uint8_t>(task.status));
   bhs.initiator_task_tag = task.initiator_task_tag;
   bhs.snack_tag = task.snack_tag;
-  bhs.exp_data_sn = task.data_sn + task.r2t_sn;
+  // R2Ts count only beside Data-In: without any, the field is 0 (10.4.8).
+  bhs.exp_data_sn = task.data_sn == 0 ? 0 : task.data_sn + task.r2t_sn;
   const Residual rest = task.write ? write_residual(task) : read_residual(task);
   if (rest.overflow) bhs.flags |= wire::ScsiResponseBhs::kOverflow;
   if (rest.underflow) bhs.flags |= wire::ScsiResponseBhs::kUnderflow;

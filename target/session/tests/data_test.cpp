@@ -133,7 +133,10 @@ BOOST_DATA_TEST_CASE(every_combination_of_unsolicited_data,
     have += bhs.desired_data_transfer_bytes;
     peer.answer(r2t, data);
   }
-  peer.expect_good(tag);
+  const auto status = peer.expect<wire::ScsiResponseBhs>(Opcode::scsi_response);
+  BOOST_TEST(status.as<wire::ScsiResponseBhs>().initiator_task_tag == tag);
+  BOOST_TEST(status.as<wire::ScsiResponseBhs>().status() == 0);
+  BOOST_TEST(status.as<wire::ScsiResponseBhs>().exp_data_sn == 0u);  // no Data-In came (10.4.8)
   peer.read(24);
   BOOST_TEST(peer.expect<wire::DataInBhs>(Opcode::data_in).data.size() > 0u);
 }
