@@ -9,6 +9,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
+from tsih.judging import judge_capture
 from tsih.lab import Lab
 from tsih.runfolder import RunFolder, utc_now, utc_text
 from tsih.story import Story
@@ -55,6 +56,7 @@ class ScenarioRecorder:
                     duration_ms = self.story.now_ms()
         finally:
             self._lab.story = None
+            judge_capture(self.story, self._folder.path / "capture.pcapng")
             self._copy_consoles(serial_from)
             self._write(duration_ms)
 

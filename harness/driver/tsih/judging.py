@@ -1,0 +1,48 @@
+"""The passive judge over the capture of a scenario: its findings go into the scenario's run.
+
+What it says about anybody is a finding; it does not decide whether the scenario passed.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import subprocess
+
+from tsih import paths
+from tsih.story import Story
+
+CEILING_S = 120
+
+
+def judge_capture(story: Story, capture: pathlib.Path, *, initiator: str = "open-iscsi") -> None:
+    """Judges both parties in `capture`, a file of the scenario's folder. Never raises for a capture
+    or a judge that is not as it should be: the story says so."""
+    program = paths.bin_dir() / "tsih-judge"
+    if not program.is_file() or not capture.is_file():
+        return
+    command = [str(program), str(capture), "--json", "--target", story.system,
+               "--initiator", initiator]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=CEILING_S, check=False)
+        findings = [json.loads(line) for line in done.stdout.splitlines()]
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        story.observed(f"the capture was not judged: {error}", ok=False)
+        return
+    for finding in findings:
+        _keep(story, finding, capture)
+    if done.returncode not in (0, 1, 3):
+        story.observed(f"the capture was not judged: {done.stderr.strip()[:400]}", ok=False)
+
+
+def _keep(story: Story, finding: dict, capture: pathlib.Path) -> None:
+    """What was broken is part of the story; what was kept goes to the findings only."""
+    evidence = finding.get("evidence")
+    if finding["verdict"] in ("violation", "warning"):
+        if evidence:
+            evidence = {"file": capture.name, "frame": evidence["frame"]}
+        story.finding(verdict=finding["verdict"], clause=finding["clause"], party=finding["party"],
+                      system=finding["system"], message=finding["message"], evidence=evidence)
+        return
+    story.run.add_finding({**finding, "scenario": story.folder.scenario})
