@@ -56,10 +56,11 @@ void Follower::begin(Connection& connection) {
   connection.session = new_session(false);
   connection.session->connections = connection.session->connections_ever = 1;
   connection.phase = connection.seen_from_syn ? Phase::before_login : Phase::unknown;
+  if (!connection.seen_from_syn) connection.hole = connection.blind = {true, true};
 }
 
 void Follower::hole(Connection& connection, From from) {
-  connection.hole[side(from)] = true;
+  connection.hole[side(from)] = connection.blind[side(from)] = true;
   Session& session = *connection.session;
   for (auto& [tag, task] : session.tasks) task.whole = false;
   session.tasks_known = false;
@@ -102,20 +103,20 @@ void Follower::end(Connection& connection) {
 void Follower::take(Connection& connection, From from, const SeenPdu& seen,
                     const std::function<void(const Moment&)>& judge) {
   ++connection.pdus;
+  connection.blind[side(from)] = false;
   LogicalText text;
   const bool is_text = has(kText, seen.pdu);
   if (is_text) text = gather_text(connection, from, seen);
+  if (is_text && connection.phase != Phase::full_feature && seen.data_bytes > 0 &&
+      !seen.data_kept) {
+    connection.login_lost = true;
+    connection.session->known_from_start = false;
+  }
   const wire::TextKeys* keys = text.whole ? &text.parsed.keys : nullptr;
   const Task* task = nullptr;
   if (const std::uint32_t tag = seen.pdu.u32(field::initiator_task_tag); tag != wire::kReservedTag)
     task = connection.session->find(tag);
   const Pdu& pdu = seen.pdu;
-  if (pdu.is(Opcode::login_request) && from == From::initiator &&
-      (connection.phase == Phase::before_login || connection.phase == Phase::unknown)) {
-    connection.login = {};
-    connection.negotiation.proposals.clear();
-    login_begins(connection, pdu);
-  }
   judge({.seen = seen,
          .pdu = pdu,
          .from = from,
@@ -133,11 +134,6 @@ void Follower::take(Connection& connection, From from, const SeenPdu& seen,
     request(connection, seen, keys);
   else
     response(connection, seen, keys);
-}
-
-void Follower::login_begins(Connection& connection, const Pdu& pdu) {
-  connection.phase = connection.phase == Phase::before_login ? Phase::before_login : Phase::login;
-  connection.login.leading = pdu[field::tsih] == 0;
 }
 
 void Follower::request(Connection& connection, const SeenPdu& seen, const wire::TextKeys* keys) {
@@ -235,14 +231,14 @@ void Follower::response(Connection& connection, const SeenPdu& seen, const wire:
 
 void Follower::login_request(Connection& connection, const Pdu& pdu, const wire::TextKeys* keys) {
   LoginState& login = connection.login;
-  if (connection.phase == Phase::full_feature) return;
+  if (connection.phase != Phase::before_login && connection.phase != Phase::login) return;
   connection.phase = Phase::login;
   if (login.requests == 0) {
     login.first_request = pdu;
     login.leading = pdu[field::tsih] == 0;
     connection.cid = static_cast<std::uint16_t>(pdu[field::cid]);
     if (login.leading) {
-      connection.session = new_session(connection.seen_from_syn && !connection.hole[0]);
+      connection.session = new_session(!connection.login_lost);
       connection.session->connections = connection.session->connections_ever = 1;
       connection.session->next_cmd_sn = pdu.u32(field::cmd_sn);
     }
@@ -260,7 +256,7 @@ void Follower::login_request(Connection& connection, const Pdu& pdu, const wire:
 
 void Follower::login_response(Connection& connection, const Pdu& pdu, const wire::TextKeys*) {
   LoginState& login = connection.login;
-  if (connection.phase == Phase::full_feature) return;
+  if (connection.phase != Phase::login) return;
   login.last_response = pdu;
   ++login.responses;
   if (pdu[field::status] != 0) {

@@ -32,7 +32,6 @@ class Follower {
   };
 
   std::shared_ptr<Session> new_session(bool known);
-  void login_begins(Connection& connection, const Pdu& pdu);
   void request(Connection& connection, const SeenPdu& seen, const wire::TextKeys* keys);
   void response(Connection& connection, const SeenPdu& seen, const wire::TextKeys* keys);
   void login_request(Connection& connection, const Pdu& pdu, const wire::TextKeys* keys);

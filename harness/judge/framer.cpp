@@ -46,7 +46,7 @@ void Framer::lose() {
 
 void Framer::on_bytes(Bytes bytes, const Place& place) {
   if (state_ == State::lost) {  // a PDU begins with this segment, or none is found in it
-    if (bytes.size() < kHeaderBytes + 4) return;
+    if (bytes.size() < kHeaderBytes) return;
     state_ = State::header;
     have_ = 0;
   }
@@ -189,10 +189,11 @@ void Framer::end_pdu(const Place& place) {
   have_ = 0;
   seen_.place = place;
   seen_.data_kept = keep_ && seen_.data_complete;
-  if (untrusted_ > 0)
-    --untrusted_;
-  else
+  // Whether there is a data digest shows only behind data; until then PDUs would be told late.
+  if (untrusted_ == 0)
     sink_.on_pdu(seen_);
+  else if (data_digest_)
+    --untrusted_;
 }
 
 }  // namespace tsih::judge

@@ -43,6 +43,8 @@ class Framer : public ByteSink {
   /// Nobody saw the login: the bytes themselves will tell whether there are digests.
   void begin_in_the_middle();
   void set_digests(bool header, bool data);
+  bool has_header_digest() const { return header_digest_.value_or(false); }
+  bool has_data_digest() const { return data_digest_.value_or(false); }
   bool synchronised() const { return state_ != State::lost && untrusted_ == 0; }
   /// Whether a PDU has begun that did not end.
   bool within_pdu() const {

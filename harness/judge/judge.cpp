@@ -69,7 +69,7 @@ class Judge::Talk {
     void on_pdu(SeenPdu& seen) override { talk.on_pdu(*this, seen); }
     void on_hole(std::size_t bytes, bool synchronised, const Place&) override {
       talk.connection_.missing_bytes += bytes;
-      if (!synchronised) talk.judge_.follower_.hole(talk.connection_, talk.from_of(*this));
+      if (!synchronised) talk.hole(*this);
     }
     bool is_plausible(const Pdu& pdu) const override { return talk.is_plausible(*this, pdu); }
 
@@ -111,6 +111,7 @@ class Judge::Talk {
     if (judge_.known_targets_.size() < kLimitTargets)
       judge_.known_targets_.insert(connection_.target);
     judge_.follower_.begin(connection_);
+    connection_.login_lost = !from_start;
     if (!from_start)
       for (Side& one : sides_) one.framer.begin_in_the_middle();
   }
@@ -121,27 +122,52 @@ class Judge::Talk {
     for (Side& one : sides_) one.head = {};
   }
 
+  // Without the whole login nobody knows what was agreed, digests first of all.
+  void hole(const Side& sender) {
+    if (connection_.phase == Phase::full_feature || connection_.login_lost)
+      judge_.follower_.hole(connection_, from_of(sender));
+    else
+      learn_again();
+  }
+
+  void learn_again() {
+    connection_.login_lost = true;
+    for (Side& one : sides_) one.framer.begin_in_the_middle();
+    for (From from : {From::initiator, From::target}) judge_.follower_.hole(connection_, from);
+  }
+
   void on_pdu(Side& sender, SeenPdu& seen) {
     ++judge_.report_.pdus;
     const Phase before = connection_.phase;
     judge_.follower_.take(connection_, from_of(sender), seen,
                           [this](const Moment& moment) { judge_.rule_on(moment); });
-    if (before != Phase::full_feature && connection_.phase == Phase::full_feature)
+    if (connection_.login_lost && before == Phase::unknown) {  // digests are for both directions
+      Framer& other = sides_[1 - sender.index].framer;
+      other.set_digests(sender.framer.has_header_digest(), sender.framer.has_data_digest());
+    } else if (before != Phase::full_feature && connection_.phase == Phase::full_feature) {
+      if (connection_.login_lost) return learn_again();
       for (Side& one : sides_)
         one.framer.set_digests(connection_.header_digest, connection_.data_digest);
+    }
   }
 
+  // Blocks of data are full of zeros and of repetitions: nothing reserved may be set, and where the
+  // figure has a fixed 1 (F of PDUs that have no sequences) it must be there.
   bool is_plausible(const Side& sender, const Pdu& pdu) const {
     const From from = from_of(sender);
-    if (!(std::uint64_t{1} << pdu.opcode() & opcodes_of(from))) return false;
-    if (pdu.header[4] > 64) return false;
+    constexpr std::uint64_t kWithSequences =
+        pdus(Opcode::scsi_command, Opcode::data_out, Opcode::data_in, Opcode::text_request,
+             Opcode::text_response, Opcode::login_request, Opcode::login_response);
+    const std::uint64_t bit = std::uint64_t{1} << pdu.opcode();
+    if (!(bit & opcodes_of(from)) || pdu.header[4] > 64) return false;
+    if (!(bit & kWithSequences) && !pdu[field::final]) return false;
+    if (reserved_byte(pdu)) return false;
     const auto limit = connection_.receive_limit(from);
     if (pdu[field::data_segment_length] > limit.value_or(1u << 24)) return false;
     const auto& known = connection_.next_stat_sn;
-    if (!known) return true;
+    if (!known || (pdu.is(Opcode::data_in) && !pdu[field::has_status])) return true;
     const std::uint32_t number =
         from == From::initiator ? pdu.u32(field::exp_stat_sn) : pdu.u32(field::stat_sn);
-    if (pdu.is(Opcode::data_in) && !pdu[field::has_status]) return true;
     const std::int32_t distance = serial_distance(number, *known);
     return distance > -kNear && distance < kNear;
   }

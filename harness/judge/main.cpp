@@ -10,6 +10,7 @@
 
 #include "harness/judge/judge.h"
 #include "harness/judge/outcome.h"
+#include "harness/judge/run_folder.h"
 
 namespace {
 
@@ -57,8 +58,7 @@ struct Arguments {
   std::vector<std::uint16_t> ports{3260, 860};
   Systems systems;
   std::string out;
-  std::string findings;
-  std::string scenario;
+  bool json = false;
   bool strict = false;
   bool rules = false;
   bool all = false;
@@ -75,11 +75,25 @@ int judge_file(const Arguments& arguments, const tsih::catalogue::Catalogue& cat
   const auto report = judge_capture(file.view(), {arguments.ports.begin(), arguments.ports.end()});
   if (!report) return fail(fmt::format("{}: {}", arguments.file, report.error()));
   const auto findings = findings_of(*report, catalogue, arguments.systems);
-  print_findings(findings, arguments.all);
-  print_summary(*report, findings);
+  if (arguments.json) {
+    for (const Finding& finding : findings)
+      fmt::print("{}\n", json_line(finding, arguments.file, false));
+  } else {
+    print_findings(findings, arguments.all);
+    print_summary(*report, findings);
+  }
   const Counts counts = count(findings);
-  if (counts.violations || (arguments.strict && counts.warnings)) return kExitViolated;
-  return report->pdus == 0 ? kExitInconclusive : kExitKept;
+  int exit_status = report->pdus == 0 ? kExitInconclusive : kExitKept;
+  if (counts.violations || (arguments.strict && counts.warnings)) exit_status = kExitViolated;
+  if (arguments.out.empty()) return exit_status;
+  try {
+    write_run_folder(arguments.out, arguments.file, findings, arguments.systems,
+                     "tsih judge " + arguments.file, exit_status);
+  } catch (const std::exception& error) {
+    return fail(error.what());
+  }
+  if (!arguments.json) fmt::print("findings: {}\n", arguments.out);
+  return exit_status;
 }
 
 }  // namespace
@@ -92,6 +106,9 @@ int main(int argc, char** argv) {
   app.add_flag("--rules", arguments.rules, "list the rules with their clauses, and end");
   app.add_flag("--all", arguments.all, "show clauses that were kept, too");
   app.add_flag("--strict", arguments.strict, "a broken SHOULD fails as well");
+  app.add_flag("--json", arguments.json, "one JSON object a finding, and nothing else");
+  app.add_option("--out", arguments.out,
+                 "a run folder for tsih report, with a copy of the capture");
   app.add_option("--target", arguments.systems.target, "name of the target's system");
   app.add_option("--initiator", arguments.systems.initiator, "name of the initiators' system");
   app.add_option("--port", arguments.ports,

@@ -165,6 +165,7 @@ struct Connection {
   std::shared_ptr<Session> session;
   Phase phase = Phase::unknown;
   bool seen_from_syn = false;
+  bool login_lost = false;  ///< what it agreed is not known
   bool ended = false;
   std::uint16_t cid = 0;
   LoginState login;
@@ -191,7 +192,8 @@ struct Connection {
   std::optional<std::uint64_t> text_lun;
   bool logout_sent = false;  ///< this connection, or its session, ends
   bool logout_answered = false;
-  std::array<bool, 2> hole = {false, false};  ///< PDUs of this side were missed
+  std::array<bool, 2> hole = {false, false};   ///< PDUs of this side were missed
+  std::array<bool, 2> blind = {false, false};  ///< and none was seen since
   std::uint64_t pdus = 0, missing_bytes = 0;
 
   /// The side that receives what `from` sends has said how much it takes in one PDU.

@@ -83,6 +83,14 @@ struct Rule {
   Ruling (*check)(const Moment&);
 };
 
+/// The first byte of the header that has a reserved bit set, with the mask of what is reserved in
+/// it (R3720-10-01).
+struct ReservedByte {
+  std::size_t at;
+  std::uint8_t mask;
+};
+std::optional<ReservedByte> reserved_byte(const Pdu& pdu);
+
 /// Every rule, in the order of the subjects. Their number is their index.
 std::span<const Rule> all_rules();
 

@@ -85,6 +85,7 @@ void begin_task(Connection& connection, const SeenPdu& seen) {
   task.connection = connection.number;
   task.place = seen.place;
   task.request.header = pdu.header;
+  task.whole = !connection.blind[0] && !connection.blind[1];
   task.request_data_bytes = seen.data_bytes;
   if (task.is(TaskKind::nop)) task.request.data = pdu.data;
   task.request_data_kept = seen.data_kept;
@@ -108,6 +109,9 @@ void take_data_out(Connection& connection, const SeenPdu& seen) {
     task->next_unsolicited_sn = seen.pdu.u32(field::data_sn) + 1;
     if (!seen.pdu[field::final]) return;
     task->unsolicited_open = false;
+    // Should it end early, R2Ts go on from there.
+    if (task->r2ts == 0)
+      task->next_r2t_offset = static_cast<std::uint32_t>(task->unsolicited_bytes);
     std::erase(connection.write_order, tag);
     return;
   }

@@ -19,17 +19,6 @@ std::ofstream open_file(const std::filesystem::path& path) {
   return file;
 }
 
-std::string os_name() {
-  std::ifstream file("/etc/os-release");
-  for (std::string line; std::getline(file, line);)
-    if (line.starts_with("PRETTY_NAME=")) {
-      std::string value = line.substr(12);
-      std::erase(value, '"');
-      return value;
-    }
-  return "unknown";
-}
-
 std::string escape_xml(std::string_view text) {
   std::string out;
   for (char c : text) {
@@ -59,6 +48,17 @@ std::string dump(const nlohmann::ordered_json& object, int indent = -1) {
 }
 
 }  // namespace
+
+std::string os_name() {
+  std::ifstream file("/etc/os-release");
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with("PRETTY_NAME=")) {
+      std::string value = line.substr(12);
+      std::erase(value, '"');
+      return value;
+    }
+  return "unknown";
+}
 
 std::string utc_now(bool compact) {
   const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());

@@ -66,4 +66,7 @@ void write_junit(const std::filesystem::path& file, const std::string& system,
 /// 20260301T101500Z when compact, else 2026-03-01T10:15:00Z.
 std::string utc_now(bool compact);
 
+/// "Debian GNU/Linux 12 (bookworm)", for the host's entry in run.json.
+std::string os_name();
+
 }  // namespace tsih::suite

@@ -18,15 +18,12 @@ struct Masks {
 };
 
 Ruling reserved_is_zero(const Moment& m) {
-  static const Masks masks;
-  const auto& mask = masks.of[m.pdu.opcode()];
-  for (std::size_t i = 0; i < wire::kHeaderBytes; ++i)
-    if (m.pdu.header[i] & mask[i])
-      return Ruling::broken(
-          fmt::format("reserved bits of a {} to be zero", wire::opcode_name(m.pdu.opcode())),
-          fmt::format("byte {} = 0x{:02x}, reserved there are 0x{:02x}", i, m.pdu.header[i],
-                      mask[i]));
-  return Ruling::kept();
+  const auto found = reserved_byte(m.pdu);
+  if (!found) return Ruling::kept();
+  return Ruling::broken(
+      fmt::format("reserved bits of a {} to be zero", wire::opcode_name(m.pdu.opcode())),
+      fmt::format("byte {} = 0x{:02x}, reserved there are 0x{:02x}", found->at,
+                  m.pdu.header[found->at], found->mask));
 }
 
 Ruling opcode_is_own(const Moment& m) {
@@ -154,6 +151,14 @@ constexpr Rule kRules[] = {
 };
 
 }  // namespace
+
+std::optional<ReservedByte> reserved_byte(const Pdu& pdu) {
+  static const Masks masks;
+  const auto& mask = masks.of[pdu.opcode()];
+  for (std::size_t i = 0; i < wire::kHeaderBytes; ++i)
+    if (pdu.header[i] & mask[i]) return ReservedByte{i, mask[i]};
+  return std::nullopt;
+}
 
 std::span<const Rule> form_rules() { return kRules; }
 

@@ -69,8 +69,7 @@ const Row kRows[] = {
      "login.only_in_login login.once login.stage_order "
      "login.response_stage login.next_stage_asked "
      "login.tsih_at_the_end command.not_final "
-     "data_out.unsolicited data_out.whole_first_burst "
-     "r2t.order"},
+     "data_out.unsolicited data_out.whole_first_burst"},
     {"login1.answer", set(field::tsih, 4), "login.tsih_at_the_end"},
     {"login2.answer", set(field::tsih, 0), "login.tsih_at_the_end"},
     {"login2.answer", set(field::csg, 0), "login.response_stage"},
@@ -82,7 +81,7 @@ const Row kRows[] = {
     {"read", set(field::read, 0), "command.direction data_in.of_a_read"},
     {"write", resize(1028),
      "form.data_fits_receiver command.immediate_data_fits data_out.offset "
-     "data_out.first_burst data_out.whole_first_burst"},
+     "data_out.first_burst data_out.whole_first_burst r2t.order"},
     {"solicited13", set(field::final, 0), "r2t.order"},
     // Data-In.
     {"read.data2", add(field::data_sn, 1), "data_in.data_sn"},
@@ -105,7 +104,7 @@ const Row kRows[] = {
     {"write.data1", add(field::buffer_offset, 4), "data_out.offset"},
     {"write.data2", set(field::final, 0), "data_out.final"},
     {"write.data1", set(field::final, 1), "data_out.tag data_out.whole_range"},
-    {"write.unsolicited", resize(508), "data_out.whole_first_burst"},
+    {"write.unsolicited", resize(508), "data_out.whole_first_burst r2t.order"},
     {"write.unsolicited", set(field::lun, 1), "data_out.lun_reserved"},
     {"write.data1", set(field::lun, 0), "data_out.lun_of_command"},
     {"solicited13.data",
