@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <thread>
 
 namespace tsih::conformance {
@@ -73,6 +74,13 @@ void Conversation::respite(std::uint64_t seconds) {
   const std::chrono::seconds time(seconds);
   context_.deadline += time;
   std::this_thread::sleep_for(time);
+}
+
+void Conversation::provoke(const std::string& event, const Initiator& session) {
+  offered(!settings().provoke.empty(), "events on demand (no --provoke COMMAND was given)");
+  const auto command = fmt::format("{} {} 0x{:012x}", settings().provoke, event, session.isid);
+  const int status = std::system(command.c_str());
+  offered(status == 0, fmt::format("the event {}: {} failed", event, command));
 }
 
 void Conversation::given(const std::string& what, const std::function<void()>& steps) {

@@ -60,12 +60,25 @@ class Conversation {
   /// Waits until tasks may be reassigned (Time2Wait); unsupported when that is too long for a case.
   void respite(std::uint64_t seconds);
 
+  /// Makes the target say something of itself to this session: runs `--provoke` with the event's
+  /// name ("logout", "negotiate", "capacity") and the session's ISID, as 0x and 12 digits. The case
+  /// does not apply when no program was given or it has no way to do this.
+  void provoke(const std::string& event, const Initiator& session);
+
   /// Steps that bring the target where the case wants it: what fails or holds in them is not
   /// judged.
   void given(const std::string& what, const std::function<void()>& steps);
 
   /// The verifiers from here on speak about this clause. Without it: the first one declared.
-  void judging(const std::string& clause) { context_.clause = clause; }
+  void judging(const std::string& clause) {
+    context_.clause = clause;
+    context_.with_it.clear();
+  }
+  /// The same about several clauses that say the same of this situation: kept or broken together.
+  void judging_all(std::initializer_list<const char*> clauses) {
+    judging(*clauses.begin());
+    context_.with_it.assign(clauses.begin() + 1, clauses.end());
+  }
   void verify(bool kept, const std::string& expected, const std::string& actual);
   void verify_equal(const std::string& what, std::uint64_t expected, std::uint64_t actual);
   void confirm(const std::string& actual) { context_.confirm(actual); }

@@ -58,7 +58,9 @@ Answer Initiator::expect_login_answer(const Pdu& request) {
   Answer answer;
   answer.pdu = expect(Opcode::login_response);
   wire::Bytes text = answer.pdu.data;
-  for (int i = 0; i < kLimitLoginExchanges && answer.pdu[field::continues]; ++i) {
+  for (int i = 0;
+       i < kLimitLoginExchanges && answer.pdu[field::continues] && !answer.pdu[field::transit];
+       ++i) {
     Pdu more = request;
     more.data.clear();
     more.set(field::exp_stat_sn, exp_stat_sn);

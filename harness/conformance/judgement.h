@@ -20,6 +20,8 @@ struct Settings {
   std::string secret;
   std::string target_user;  ///< what the target proves itself with in mutual CHAP; empty if unknown
   std::string target_secret;
+  /// A program that makes the target's administrator do something: see Conversation::provoke().
+  std::string provoke;
   int timeout_ms = 2000;  ///< the longest wait for one answer
   bool read_only = false;
   std::uint64_t seed = 1;

@@ -66,6 +66,8 @@ std::string command_line(const Arguments& arguments, const std::string& only) {
     line += " --chap " + shell_quoted(arguments.settings.user) + ":SECRET";
   if (!arguments.settings.target_user.empty())
     line += " --mutual-chap " + shell_quoted(arguments.settings.target_user) + ":SECRET";
+  if (!arguments.settings.provoke.empty())
+    line += " --provoke " + shell_quoted(arguments.settings.provoke);
   if (arguments.settings.read_only) line += " --read-only";
   if (arguments.strict) line += " --strict";
   if (arguments.settings.initiator_name != Settings{}.initiator_name)
@@ -160,6 +162,10 @@ int main(int argc, char** argv) {
   app.add_option("--chap", arguments.chap, "USER:SECRET of one-way CHAP");
   app.add_option("--mutual-chap", arguments.mutual_chap,
                  "USER:SECRET that the target proves itself with");
+  app.add_option(
+      "--provoke", arguments.settings.provoke,
+      "COMMAND that gets the target to speak by itself; it is run with EVENT ISID, EVENT "
+      "one of logout, negotiate, capacity");
   app.add_option("--initiator", arguments.settings.initiator_name, "the initiator's name");
   app.add_option("--seed", arguments.settings.seed, "replays tags, sequence numbers and data");
   app.add_option("--timeout-ms", arguments.settings.timeout_ms, "longest wait for an answer")

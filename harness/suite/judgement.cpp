@@ -34,7 +34,9 @@ CaseRecord::CaseRecord(int the_timeout_ms, std::uint64_t case_seed)
       deadline(Clock::now() + std::chrono::milliseconds(4 * the_timeout_ms)) {}
 
 void CaseRecord::confirm(const std::string& actual) {
-  outcomes[clause] = {Verdict::pass, actual, transcript.lines().size()};
+  const Outcome outcome{Verdict::pass, actual, transcript.lines().size()};
+  outcomes[clause] = outcome;
+  for (const std::string& other : with_it) outcomes[other] = outcome;
 }
 
 void CaseRecord::fail(std::string expected, std::string actual) {

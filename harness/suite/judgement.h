@@ -67,8 +67,10 @@ struct CaseRecord {
   unsigned connections = 0;
   bool went_silent = false;  ///< the judged party left us waiting
 
-  // The clause that verifiers speak about, and what they said.
+  // The clause that verifiers speak about, those that say the same of this situation, and what came
+  // of them all.
   std::string clause;
+  std::vector<std::string> with_it;
   std::map<std::string, Outcome> outcomes;
 
   /// A verifier was content: the clause passes unless a later one is not.

@@ -79,8 +79,9 @@ void RunFolder::write_run_json(int exit_status, bool ended) {
   uname(&kernel);
   nlohmann::ordered_json run;
   run["schema"] = 1;
-  run["what"] = "conformance";
-  run["title"] = fmt::format("conformance of {}", facts_.system);
+  run["what"] = facts_.what;
+  run["title"] =
+      facts_.system.empty() ? facts_.what : fmt::format("{} of {}", facts_.what, facts_.system);
   run["command"] = facts_.command;
   run["started"] = started_;
   run["ended"] = ended ? nlohmann::ordered_json(utc_now(false)) : nlohmann::ordered_json();
@@ -90,7 +91,8 @@ void RunFolder::write_run_json(int exit_status, bool ended) {
                  {"cpus", std::thread::hardware_concurrency()},
                  {"accel", nullptr}};
   run["versions"] = {{"tsih", kVersion}};
-  run["systems"] = {facts_.system};
+  run["systems"] = nlohmann::ordered_json::array();
+  if (!facts_.system.empty()) run["systems"].push_back(facts_.system);
   run[facts_.party] = facts_.judged_with;
   open_file(folder_ / "run.json") << dump(run, 2) << '\n';
 }

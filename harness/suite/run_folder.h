@@ -36,6 +36,8 @@ struct RunFacts {
   std::string judged_with;  ///< the target's URL, or the initiator's command; no secret in it
   std::string command;      ///< that runs it again
   std::uint64_t seed = 1;
+  /// "mutants" judge the suite and no system: `system` is empty then.
+  std::string what = "conformance";
 };
 
 class RunFolder {

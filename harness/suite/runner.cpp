@@ -88,9 +88,11 @@ void judge(CaseRecord& record, const std::function<void()>& body) {
       record.outcomes.try_emplace(requirement.clause,
                                   Outcome{Verdict::error, "the case ended without judging it", 0});
   } catch (const Broken& broken) {
-    const Requirement& requirement = requirement_of(record.clause);
-    close_clauses(record, broken_verdict(requirement),
-                  fmt::format("expected {}, got {}", broken.expected, broken.actual));
+    const auto message = fmt::format("expected {}, got {}", broken.expected, broken.actual);
+    for (const std::string& other : record.with_it)
+      record.outcomes[other] = {broken_verdict(requirement_of(other)), message,
+                                record.transcript.lines().size()};
+    close_clauses(record, broken_verdict(requirement_of(record.clause)), message);
   } catch (const Unsupported& unsupported) {
     close_clauses(record, Verdict::unsupported, "not offered: " + unsupported.what);
   } catch (const Inconclusive& inconclusive) {

@@ -18,8 +18,8 @@ FATES = ("same", "changed", "moved", "dropped")
 MAX_FILES = 1000
 MAX_FILE_BYTES = 1 << 20
 
-_ID = re.compile(r"R(\d+)-((?:App)?[0-9A-Z][0-9A-Za-z]*(?:\.[0-9A-Z]+)*)-(\d{2})\Z")
-_ID_7143 = re.compile(r"R7143-((?:App)?[0-9A-Z][0-9A-Za-z]*(?:\.[0-9A-Z]+)*)-\d{2,3}\Z")
+_ID = re.compile(r"R(\d+)-((?:App)?[0-9A-Z][0-9A-Za-z]*(?:\.[0-9A-Z]+)*)-(\d{2}|[TMN]\d{1,2}|l\d{2})\Z")
+_ID_7143 = re.compile(r"R7143-((?:App)?[0-9A-Z][0-9A-Za-z]*(?:\.[0-9A-Z]+)*)-(?:\d{2,3}|[TMN]\d{1,2}|l\d{2})\Z")
 _REQUIRED = ("id", "level", "party", "summary", "check", "rfc7143")
 _KNOWN = set(_REQUIRED) | {"reason", "unh", "note"}
 

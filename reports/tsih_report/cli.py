@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from . import catalogue, junit, jsonout, ladder
+from . import catalogue, junit, jsonout, ladder, rulings
 from .errors import ReportError
 from .html import Site
 from .merge import View, merge
@@ -19,6 +19,7 @@ def _parser() -> argparse.ArgumentParser:
                         help="a run folder, or a folder of run folders; later runs of a case win")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="where the report goes")
     parser.add_argument("--catalogue", metavar="DIR", type=Path, help="clauses other than the checkout's")
+    parser.add_argument("--rulings", metavar="DIR", type=Path, help="expected failures other than the checkout's")
     return parser
 
 
@@ -48,6 +49,9 @@ def summary(view: View) -> list[str]:
     coverable = [c for c in view.catalogue.clauses.values() if c.coverable]
     lines.append(f"{len(coverable) - len(view.uncovered)} of {len(coverable)} testable clauses covered,"
                  f" {len(view.uncovered)} uncovered, {len(view.catalogue) - len(coverable)} not testable")
+    if view.mutation:
+        lines.append(view.mutation.words)
+    lines += view.surprises
     if view.unknown_clauses:
         lines.append(f"judged but not in the catalogue: {', '.join(view.unknown_clauses)}")
     return lines
@@ -64,7 +68,8 @@ def _prepare(out: Path) -> None:
 def run(argv: list[str]) -> int:
     args = _parser().parse_args(argv)
     book = catalogue.load(args.catalogue or catalogue.default_folder())
-    view = merge([read_run(folder) for folder in expand(args.runs)], book)
+    known = rulings.load(args.rulings or rulings.default_folder())
+    view = merge([read_run(folder) for folder in expand(args.runs)], book, known)
     try:
         _prepare(args.out)
         site = Site(view, args.out, ladder.tool())

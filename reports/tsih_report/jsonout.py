@@ -12,7 +12,8 @@ def _finding(finding: Finding, run_names: dict[int, str]) -> dict:
               "party": finding.party, "system": finding.system, "case": finding.case,
               "scenario": finding.scenario, "peer": finding.peer, "message": finding.message,
               "evidence": finding.evidence, "seed": finding.seed, "duration_ms": finding.duration_ms,
-              "run": run_names[id(finding.run)]}
+              "run": run_names[id(finding.run)],
+              "expected": finding.ruling.reason if finding.ruling else None}
     return {k: v for k, v in result.items() if v is not None}
 
 
@@ -40,5 +41,10 @@ def write(view: View, run_names: dict[int, str], path: Path) -> None:
         "unknown_clauses": view.unknown_clauses,
         "findings": [_finding(f, run_names) for f in view.findings],
         "notes": view.notes,
+        "mutation": {"killed": view.mutation.killed, "tried": view.mutation.tried,
+                     "clauses_broken": view.mutation.broken, "clauses": view.mutation.clauses,
+                     "survived": view.mutation.survived, "unbroken": view.mutation.unbroken}
+        if view.mutation else None,
+        "surprises": view.surprises,
     }
     path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -3,7 +3,9 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
+from . import rulings
 from .catalogue import Catalogue, Clause, Section
+from .mutation import Mutation, latest
 from .runs import VERDICTS, Finding, Run, Scenario
 
 # A clause's state on a system: a verdict, or one of these three.
@@ -56,6 +58,8 @@ class View:
     covered: set[str]  # clause ids that a case, a scenario or a rule checks
     unknown_clauses: list[str]  # judged, but not in the catalogue
     notes: list[str]
+    mutation: Mutation | None = None
+    surprises: list[str] = field(default_factory=list)  # rulings that did not come true
 
     def system(self, name: str) -> System | None:
         return next((s for s in self.systems if s.name == name), None)
@@ -175,8 +179,8 @@ def _systems(view: View) -> list[System]:
                   key=lambda s: ("target" not in s.parties, s.name != "tsihd", s.name))
 
 
-def merge(runs: list[Run], catalogue: Catalogue) -> View:
-    """Merges runs by the rules of reports/README.md."""
+def merge(runs: list[Run], catalogue: Catalogue, known: list[rulings.Ruling] = ()) -> View:
+    """Merges runs by the rules of reports/README.md; `known` are the expected failures."""
     runs = sorted(runs, key=lambda r: str(r.info.get("started") or ""))
     findings = _latest_findings(runs)
     by_clause: dict[str, dict[str, list[Finding]]] = defaultdict(lambda: defaultdict(list))
@@ -193,4 +197,6 @@ def merge(runs: list[Run], catalogue: Catalogue) -> View:
     notes = [f"{run.name}: {note}" for run in runs for note in run.notes]
     view = View(catalogue, runs, findings, scenarios, cases, [], by_clause, covered, unknown, notes)
     view.systems = _systems(view)
+    view.mutation = latest(runs)
+    view.surprises = rulings.apply(list(known), findings)
     return view

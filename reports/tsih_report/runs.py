@@ -34,6 +34,7 @@ class Finding:
     duration_ms: float | None = None
     run: "Run" = None
     line: int = 0
+    ruling: object = None  # rulings.Ruling, when this failure is a known one
 
     @property
     def target_system(self) -> str:
@@ -76,6 +77,7 @@ class Run:
     findings: list[Finding] = field(default_factory=list)
     scenarios: list[Scenario] = field(default_factory=list)
     cases: list[dict] = field(default_factory=list)
+    mutants: list[dict] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -193,6 +195,7 @@ def read_run(folder: Path) -> Run:
     for number, raw in read_json_lines(path, run.notes):
         run.findings.append(_finding(raw, f"{path}:{number}", run, number))
     run.cases = _cases(folder / "cases.json")
+    run.mutants = [m for _, m in read_json_lines(folder / "mutants.jsonl", run.notes)]
     if (folder / "scenarios").is_dir():
         for sub in sorted((folder / "scenarios").iterdir()):
             if sub.is_dir():

@@ -89,3 +89,14 @@ def ticks(text) -> Markup:
 def slug(name: str) -> str:
     """A file name for a case or a scenario: nothing that a path or a URL would read."""
     return re.sub(r"[^A-Za-z0-9._@-]", "_", name).lstrip(".") or "_"
+
+
+def by_rfc7143(clause, verdict: str) -> str:
+    """What a finding by RFC 3720 is by RFC 7143: the same where the clause is the same."""
+    if clause is None:
+        return "—"
+    if clause.rfc7143_fate == "dropped":
+        return "nothing: the clause is gone"
+    if clause.rfc7143_fate == "changed":
+        return f"to be read anew: {clause.rfc7143_id} asks for something else"
+    return f"{STATES[verdict][1]}, {clause.rfc7143_id}"

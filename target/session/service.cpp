@@ -34,7 +34,10 @@ Service::Service(Inventory inventory, Limits limits, Log log, Random random_byte
       random_(random_bytes),
       registry_(std::make_unique<Registry>(*this)),
       guard_(std::make_unique<Guard>(*this)) {
-  for (scsi::LogicalUnit* unit : units_of(inventory_)) unit->offer_copies(copies_);
+  for (scsi::LogicalUnit* unit : units_of(inventory_)) {
+    unit->offer_copies(copies_);
+    sizes_told_.emplace(unit, unit->size_bytes());
+  }
 }
 
 Service::~Service() = default;
@@ -107,8 +110,7 @@ void Service::refresh_capacities() {
 /// A unit attention waits for the next command; who wants to hear at once gets an event as well.
 void Service::tell_size(const scsi::LogicalUnit& unit) {
   const std::uint64_t size_bytes = unit.size_bytes();
-  const auto [told, is_new] = sizes_told_.try_emplace(&unit, size_bytes);
-  if (is_new || std::exchange(told->second, size_bytes) == size_bytes) return;
+  if (std::exchange(sizes_told_[&unit], size_bytes) == size_bytes) return;
   for (const auto& session : registry_->sessions()) {
     const PortalGroup* group = session->identity().portal_group;
     if (session->state() != Session::State::active || !group || !group->attributes.scsi_events)

@@ -10,6 +10,19 @@ ScsiCommand inquiry(std::uint8_t allocation_bytes, std::uint32_t expected_bytes)
   return {.cdb = {0x12, 0, 0, 0, allocation_bytes, 0}, .read_bytes = expected_bytes};
 }
 
+// The additional header that says how much a bidirectional command reads (10.2.2.3).
+Bytes expected_bidirectional_read(std::uint32_t bytes) {
+  constexpr std::uint8_t kType = 2, kLength = 5;
+  return {0,
+          kLength,
+          kType,
+          0,
+          static_cast<std::uint8_t>(bytes >> 24),
+          static_cast<std::uint8_t>(bytes >> 16),
+          static_cast<std::uint8_t>(bytes >> 8),
+          static_cast<std::uint8_t>(bytes)};
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(command)
@@ -24,15 +37,12 @@ TSIH_CASE(sense_data_come_along, "A CHECK CONDITION brings its sense data",
   const Pdu response = initiator.expect(Opcode::scsi_response);
   offered(response[field::scsi_status] == 2,
           "CHECK CONDITION for an operation code that nobody has defined");
-  for (const char* clause :
-       {"R3720-10.4.7-01", "R3720-10.4.7-02", "R3720-3.5.1.2-01", "R3720-9.2-01"}) {
-    judging(clause);
-    // Two bytes of length, then sense data that long (10.4.7.1).
-    const auto& data = response.data;
-    const std::size_t sense_bytes = data.size() < 2 ? 0 : data[0] * 256u + data[1];
-    verify(sense_bytes >= 8 && sense_bytes + 2 <= data.size(),
-           "SenseLength of at least 8, and that many bytes", data_words(response));
-  }
+  judging_all({"R3720-10.4.7-01", "R3720-10.4.7-02", "R3720-3.5.1.2-01", "R3720-9.2-01"});
+  // Two bytes of length, then sense data that long (10.4.7.1).
+  const auto& data = response.data;
+  const std::size_t sense_bytes = data.size() < 2 ? 0 : data[0] * 256u + data[1];
+  verify(sense_bytes >= 8 && sense_bytes + 2 <= data.size(),
+         "SenseLength of at least 8, and that many bytes", data_words(response));
   judging("R3720-10.4.8-01");
   verify_equal("ExpDataSN", 0, response[field::exp_data_sn]);
 }
@@ -95,6 +105,49 @@ TSIH_CASE(no_data_unless_expected, "A command that expects no data gets none",
          "a residual of 8 with O, and no U", event.words);
   judging("R3720-10.4.8-01");
   verify_equal("ExpDataSN", 0, event.pdu[field::exp_data_sn]);
+}
+
+TSIH_CASE(
+    bidirectional,
+    "The status of a bidirectional command comes in a SCSI Response, and what it did not read "
+    "is counted",
+    judges("R3720-10.7.3-03", "R3720-10.4.6-01")) {
+  constexpr std::uint8_t kXdWriteRead10 = 0x53;  // SBC-3
+  needs_disk(64);
+  auto initiator = log_in(solicited_only());
+  initiator.ready();
+  const ScsiCommand both{.cdb = {kXdWriteRead10, 0, 0, 0, 0, 0, 0, 0, 1, 0},
+                         .write_bytes = block_bytes()};
+  Pdu command = initiator.scsi_command(both).set(field::read, 1);
+  command.ahs = expected_bidirectional_read(2 * block_bytes());
+  initiator.send(command);
+  const Transfer transfer = initiator.finish(command, Bytes(block_bytes(), 0));
+  verify(transfer.response.has_value(), "a SCSI Response", describe(status_of(transfer)));
+  judging("R3720-10.4.6-01");
+  const Pdu& response = *transfer.response;
+  offered(response[field::bidi_underflow] || response[field::bidi_overflow],
+          "a residual count of what is read by a bidirectional command");
+  const auto missing = 2 * block_bytes() - transfer.data.size();
+  verify(!response[field::bidi_overflow] && response[field::bidi_residual] == missing,
+         fmt::format("u and a residual of {}", missing), describe(response));
+}
+
+TSIH_CASE(response_of_a_failed_delivery,
+          "A response other than Command Completed at Target has no residual flags",
+          judges("R3720-10.4.1-01") * writes_lun()) {
+  needs_disk(64);
+  auto initiator = log_in(solicited_only());
+  initiator.ready();
+  Pdu command = initiator.scsi_command(write_blocks(0, 2));
+  command.data = pattern(block_bytes());  // which nobody allowed
+  initiator.send(command);
+  const Event event = next_event(initiator);
+  offered(event.heard == Heard::pdu && event.pdu.is(Opcode::scsi_response) &&
+              event.pdu[field::response] != 0,
+          "a response other than Command Completed at Target");
+  verify(!event.pdu[field::bidi_overflow] && !event.pdu[field::bidi_underflow] &&
+             !event.pdu[field::overflow] && !event.pdu[field::underflow],
+         "bits 3 to 6 at 0", event.words);
 }
 
 TSIH_CASE(response_is_clean, "Everything undefined in a SCSI Response is 0",

@@ -16,6 +16,9 @@ using tsih::wire::Pdu;
 using tsih::wire::TextKeys;
 namespace field = tsih::wire::field;
 
+/// A block that only a disk with more than this many has; one that grows meanwhile does not.
+inline constexpr std::uint32_t kBeyondTheEnd = 0xfffffff0;
+
 /// Keys that leave no way for data that no R2T asked for, with others.
 inline TextKeys solicited_only(const TextKeys& more = {}) {
   TextKeys keys{{"InitialR2T", "Yes"}, {"ImmediateData", "No"}};

@@ -19,10 +19,8 @@ TSIH_CASE(numbers_and_offsets_rise, "Data-In PDUs are numbered from 0 and follow
   for (const Pdu& pdu : transfer.data_in) {
     judging("R3720-3.2.2.3-01");
     verify_equal("DataSN", number++, pdu[field::data_sn]);
-    for (const char* clause : {"R3720-12.19-01", "R3720-10.8-06"}) {
-      judging(clause);
-      verify_equal("buffer offset", offset, pdu[field::buffer_offset]);
-    }
+    judging_all({"R3720-12.19-01", "R3720-10.8-06"});
+    verify_equal("buffer offset", offset, pdu[field::buffer_offset]);
     offset += pdu.data.size();
   }
   verify_equal("bytes", 16ull * block_bytes(), offset);
@@ -184,11 +182,10 @@ TSIH_CASE(whole_words, "All Data-In but the last of a sequence are filled to who
 TSIH_CASE(no_data_with_an_error, "The sense of a read that fails comes in a SCSI Response",
           judges("R3720-10.7.3-01")) {
   needs_disk(64);
-  offered(context().probe.blocks <= 0xfffffff0, "a disk with an end below block 2^32");
+  offered(context().probe.blocks <= kBeyondTheEnd, "a disk with an end below block 2^32");
   auto initiator = log_in();
   initiator.ready();
-  const Transfer transfer =
-      initiator.transfer(read_blocks(static_cast<std::uint32_t>(context().probe.blocks), 1));
+  const Transfer transfer = initiator.transfer(read_blocks(kBeyondTheEnd, 1));
   offered(!transfer.good(), "an error for a read beyond the end");
   verify(transfer.response.has_value(), "a SCSI Response",
          transfer.data_in.empty() ? "none" : describe(transfer.data_in.back()));

@@ -24,7 +24,7 @@ TSIH_CASE(unknown_method_skipped, "A method that nobody knows is skipped in the 
 }
 
 TSIH_CASE(no_known_method, "When no offered method is known, none is chosen, and that is said",
-          judges("R3720-5.3.2-04", "R3720-5.3.2-02")) {
+          judges("R3720-5.3.2-04", "R3720-5.3.2-02", "R3720-6.10-01")) {
   auto initiator = connect();
   // Reject, or the end of the negotiation by a status (5.2.1 leaves the choice): both are said.
   const Answer answer = initiator.expect_login_answer(initiator.login_request(
@@ -34,6 +34,10 @@ TSIH_CASE(no_known_method, "When no offered method is known, none is chosen, and
   judging("R3720-5.3.2-02");
   verify(answer.pdu[field::status] != 0 || answer.keys.value("AuthMethod") == "Reject",
          "AuthMethod=Reject, or a login status of failure", words);
+  judging("R3720-6.10-01");
+  offered(answer.pdu[field::status] != 0, "the end of the login when no method is agreed on");
+  initiator.expect_close();
+  confirm(words + ", then a close");
 }
 
 TSIH_CASE(none_is_not_enough, "A target that asks for CHAP does not go on with None",

@@ -93,7 +93,8 @@ TSIH_CASE(chap_unknown_algorithm,
 }
 
 TSIH_CASE(chap_right_secret, "The right answer to the challenge opens the way",
-          judges("R3720-8.2.1-01")) {
+          judges("R3720-8.2.1-01", "R3720-11.1-02", "R3720-8.2.1-02", "R3720-5.1-03")) {
+  constexpr std::size_t kLongestDemanded = 16;  // 128 bits
   offers_chap(settings());
   auto initiator = connect();
   const Challenge challenge = challenge_from(initiator, context());
@@ -102,6 +103,16 @@ TSIH_CASE(chap_right_secret, "The right answer to the challenge opens the way",
       kSecurity, kOperational, {{"CHAP_N", settings().user}, {"CHAP_R", encode_binary(response)}}));
   verify(answer.pdu[field::status] == 0 && answer.pdu[field::transit],
          "status 0 and the operational stage", describe(answer.pdu));
+  judging("R3720-11.1-02");
+  confirm("authenticated by CHAP");
+  judging("R3720-5.1-03");
+  const std::string sent = challenge.keys.value("CHAP_C").value_or("");
+  verify(sent.starts_with("0x") || sent.starts_with("0X") || sent.starts_with("0b") ||
+             sent.starts_with("0B"),
+         "a challenge in hexadecimal or base64", "CHAP_C=" + sent);
+  judging("R3720-8.2.1-02");
+  offered(settings().secret.size() >= kLongestDemanded, "a secret of 128 bits, given with --chap");
+  confirm(fmt::format("authenticated with a secret of {} bytes", settings().secret.size()));
 }
 
 TSIH_CASE(chap_wrong_secret, "A wrong answer to the challenge is an authentication failure",

@@ -84,5 +84,16 @@ TSIH_CASE(connection_reinstatement,
   confirm("the old connection was closed, the new one is in full feature phase");
 }
 
+TSIH_CASE(one_connection,
+          "A session of one connection is had: from the transport connection to full feature phase",
+          judges("R3720-3.2.1-01", "R3720-7.1.4-T3", "R3720-7.1.4-T4", "R3720-7.1.4-T5",
+                 "R3720-7.3.2-N1", "R3720-7.3.2-N2")) {
+  judging_all({"R3720-3.2.1-01", "R3720-7.1.4-T3", "R3720-7.1.4-T4", "R3720-7.1.4-T5",
+               "R3720-7.3.2-N1", "R3720-7.3.2-N2"});
+  auto initiator = connect();
+  const Answer answer = initiator.expect_login();
+  verify(initiator.established(), "full feature phase", describe(answer.pdu));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 BOOST_AUTO_TEST_SUITE_END()

@@ -86,14 +86,12 @@ TSIH_CASE(last_answer_asks_nothing,
       kOperational, kFullFeature, {{"MaxRecvDataSegmentLength", "8192"}, {"InitialR2T", "Yes"}}));
   offered(answer.pdu[field::status] == 0 && answer.pdu[field::transit],
           "a login of one request and response");
-  for (const char* clause : {"R3720-10.13.6-01", "R3720-5.3-10"}) {
-    judging(clause);
-    for (const auto& [key, value] : answer.keys.pairs())
-      verify(key == "InitialR2T" || key == "MaxRecvDataSegmentLength" || key == "TargetAlias" ||
-                 key == "TargetAddress" || key == "TargetPortalGroupTag",
-             "answers and declarations only", key + "=" + value);
-    confirm(answer.keys.describe());
-  }
+  judging_all({"R3720-10.13.6-01", "R3720-5.3-10"});
+  for (const auto& [key, value] : answer.keys.pairs())
+    verify(key == "InitialR2T" || key == "MaxRecvDataSegmentLength" || key == "TargetAlias" ||
+               key == "TargetAddress" || key == "TargetPortalGroupTag",
+           "answers and declarations only", key + "=" + value);
+  confirm(answer.keys.describe());
 }
 
 TSIH_CASE(next_stage_not_beyond,
@@ -153,10 +151,12 @@ TSIH_CASE(versions_stay, "Version-max and Version-active are 0 in every answer o
 }
 
 TSIH_CASE(final_answer, "The answer that ends the login has T, NSG 3 and a session handle",
-          judges("R3720-5.3-11", "R3720-10.13.3-01")) {
+          judges("R3720-5.3-11", "R3720-10.13.3-01", "R3720-10.13.7-01")) {
   auto initiator = connect();
   const Answer final = initiator.expect_login();
   verify(transits_to(final.pdu, kFullFeature), "status 0, T and NSG=3", describe(final.pdu));
+  judging("R3720-10.13.7-01");
+  verify(!final.pdu[field::continues], "no C beside T", describe(final.pdu));
   judging("R3720-10.13.3-01");
   verify(final.pdu[field::tsih] != 0, "a TSIH other than 0 at the end", describe(final.pdu));
   auto another = connect();

@@ -39,7 +39,7 @@ TSIH_CASE(ping_during_login,
 }
 
 TSIH_CASE(portal_group_tag, "The answer to the first complete Login Request names the portal group",
-          judges("R3720-5.3.1-01")) {
+          judges("R3720-5.3.1-01", "R3720-10.13.8-01")) {
   auto initiator = connect();
   const Answer answer = initiator.expect_login_answer(initiator.login_request(
       settings().user.empty() ? kOperational : kSecurity, std::nullopt,
@@ -48,6 +48,10 @@ TSIH_CASE(portal_group_tag, "The answer to the first complete Login Request name
   const auto tag = answer.keys.value("TargetPortalGroupTag");
   verify(tag && tsih::wire::parse_number(*tag).value_or(65536) < 65536,
          "TargetPortalGroupTag with a number of 16 bits", answer.keys.describe());
+  judging("R3720-10.13.8-01");
+  verify(settings().user.empty() || answer.keys.has("AuthMethod"),
+         "the portal group, and in the security stage the choice of AuthMethod",
+         answer.keys.describe());
 }
 
 TSIH_CASE(portal_group_tag_after_continued_text,
@@ -93,8 +97,63 @@ TSIH_CASE(session_type_has_a_default,
   verify(answer.pdu[field::status] == 0, "a login that goes on", describe(answer.pdu));
 }
 
+TSIH_CASE(snack_during_login,
+          "Before full feature phase nothing is recovered: a SNACK brings no status again",
+          judges("R3720-6.1.4-03")) {
+  auto initiator = connect();
+  initiator.authenticate();
+  Answer answer;
+  given("a login that stays open", [&] {
+    answer = initiator.expect_login_answer(initiator.login_request(kOperational, std::nullopt));
+    verify_equal("status", 0, answer.pdu[field::status]);
+  });
+  initiator.send(initiator.snack_request(kStatus, answer.pdu.u32(field::stat_sn), 1));
+  confirm(initiator.expect_refusal().words);
+}
+
+TSIH_CASE(redirection, "A login that is redirected names a new address, without a portal group",
+          judges("R3720-10.13.5-01", "R3720-12.8-01")) {
+  auto initiator = connect();
+  const Answer answer = initiator.expect_login();
+  offered(answer.pdu[field::status] >> 8 == 1, "redirection of this target");
+  const auto addresses = answer.keys.values("TargetAddress");
+  verify(!addresses.empty(), "TargetAddress", answer.keys.describe());
+  judging("R3720-12.8-01");
+  for (const std::string& address : addresses)
+    verify(address.find(',') == std::string::npos, "an address without a portal group tag",
+           "TargetAddress=" + address);
+}
+
+TSIH_CASE(first_values_hold,
+          "What later requests say of versions and CID changes nothing: the first ones count",
+          judges("R3720-10.12.4.1-02", "R3720-10.12.4.2-02", "R3720-10.12.7-02")) {
+  auto initiator = connect();
+  initiator.authenticate();
+  const Answer first =
+      initiator.expect_login_answer(initiator.login_request(kOperational, std::nullopt));
+  offered(first.pdu[field::status] == 0, "a login of two requests");
+  const Answer last = initiator.expect_login_answer(
+      initiator.login_request(kOperational, kFullFeature, {{"MaxRecvDataSegmentLength", "8192"}})
+          .set(field::version_max, 9)
+          .set(field::version_min, 9)
+          .set(field::cid, initiator.cid + 1u));
+  const auto status = last.pdu[field::status];
+  constexpr std::uint16_t kUnsupportedVersion = 0x0205;
+  judging_all({"R3720-10.12.4.1-02", "R3720-10.12.4.2-02"});
+  // To refuse a change as such is a target's right: all requests have to carry the same.
+  verify(status != kUnsupportedVersion && last.pdu[field::version_active] == 0,
+         "version 0, as the first request had it", describe(last.pdu));
+  judging("R3720-10.12.7-02");
+  offered(status == 0, "a login that goes on with another CID in a later request");
+  initiator.enter_full_feature_phase(last);
+  initiator.send(initiator.logout_request(kCloseConnection));
+  const Pdu response = initiator.expect(Opcode::logout_response);
+  verify_equal("response to the logout of the first CID", 0, response[field::response]);
+}
+
 TSIH_CASE(refused_login_closes, "A login status other than success is followed by a close",
-          judges("R3720-10.13.5-05")) {
+          judges("R3720-10.13.5-05", "R3720-7.1.4-T7", "R3720-7.3.2-N9")) {
+  judging_all({"R3720-10.13.5-05", "R3720-7.1.4-T7", "R3720-7.3.2-N9"});
   auto initiator = connect();
   Pdu request = initiator.login_request(kOperational, kFullFeature);
   TextKeys names = initiator.names();

@@ -4,7 +4,8 @@
 BOOST_AUTO_TEST_SUITE(logout)
 
 TSIH_CASE(close_the_session, "After the answer to a logout of the session the connection is closed",
-          judges("R3720-10.15-01")) {
+          judges("R3720-10.15-01", "R3720-7.1.4-T9", "R3720-7.1.4-T13", "R3720-7.3.2-N3")) {
+  judging_all({"R3720-10.15-01", "R3720-7.1.4-T9", "R3720-7.1.4-T13", "R3720-7.3.2-N3"});
   auto initiator = log_in();
   initiator.send(initiator.logout_request(0));
   const Pdu response = initiator.expect(Opcode::logout_response);

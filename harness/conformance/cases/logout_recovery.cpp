@@ -26,15 +26,14 @@ TSIH_CASE(one_connection_of_two,
          "GOOD for the write on the other connection", describe(status));
   first.send(first.scsi_command({.cdb = Bytes(6, 0)}));
   const Pdu attention = first.expect(Opcode::scsi_response);
-  for (const char* clause : {"R3720-6.5-01", "R3720-10.14.5-01"}) {
-    judging(clause);
-    verify(sense_of(attention) == kCommandsCleared, "sense 06/47/7f",
-           sense_words(attention) + " in " + describe(attention));
-  }
+  judging_all({"R3720-6.5-01", "R3720-10.14.5-01"});
+  verify(sense_of(attention) == kCommandsCleared, "sense 06/47/7f",
+         sense_words(attention) + " in " + describe(attention));
 }
 
 TSIH_CASE(whole_session_of_two, "A logout of the session closes both its connections",
-          judges("R3720-10.15-01", "R3720-10.14-04") * writes_lun() * unh("FFP 13.2")) {
+          judges("R3720-10.15-01", "R3720-10.14-04", "R3720-7.1.4-T8") * writes_lun() *
+              unh("FFP 13.2")) {
   needs_disk(64);
   auto first = log_in_for(2, solicited_only());
   first.ready();
@@ -48,7 +47,7 @@ TSIH_CASE(whole_session_of_two, "A logout of the session closes both its connect
   const Event event = first.receive();
   verify(event.heard != Heard::pdu, "nothing more for a pending command", event.words);
   confirm("nothing more came for either write");
-  judging("R3720-10.15-01");
+  judging_all({"R3720-10.15-01", "R3720-7.1.4-T8"});
   first.expect_close();
   confirm("both connections were closed");
 }
@@ -68,7 +67,8 @@ TSIH_CASE(no_such_connection, "A logout of a connection that does not exist clos
 
 TSIH_CASE(for_a_dropped_connection,
           "One connection is logged out over another after it was dropped, and its CID is free",
-          judges("R3720-6.12-03", should("R3720-5.3.4-02"))) {
+          judges("R3720-6.12-03", should("R3720-5.3.4-02"), "R3720-7.2.2-M2", "R3720-7.2.2-M4")) {
+  judging_all({"R3720-6.12-03", "R3720-7.2.2-M2", "R3720-7.2.2-M4"});
   auto first = log_in_for(2);
   auto second = join(first, 2);
   second.drop();

@@ -117,6 +117,37 @@ TSIH_CASE(no_more_than_negotiated,
   confirm(describe(answer.pdu) + ", then a close");
 }
 
+TSIH_CASE(window_is_told_when_it_opens,
+          "When the commands of a lost connection end, the other connection is told the new window",
+          judges("R3720-10.4.11-01") * writes_lun()) {
+  constexpr int kWrites = 4;
+  needs_disk(64);
+  auto first = log_in_for(2, solicited_only());
+  first.ready();
+  auto second = join(first, 2);
+  for (int i = 0; i < kWrites; ++i) {
+    second.send(second.scsi_command(write_blocks(0, 1)));
+    offered(next_pdu(second).is(Opcode::r2t), "four writes at a time");
+  }
+  const Fence before = first.fence(true);
+  offered(before.answer.has_value(), "a first connection that lives");
+  second.drop();
+  // Whatever it says by itself until it falls silent, or until the window has moved.
+  std::uint32_t told = before.answer->u32(field::max_cmd_sn);
+  const std::uint32_t closed = told;
+  while (told == closed) {
+    const Event event = first.receive_raw();
+    if (event.heard != Heard::pdu) break;
+    told = event.pdu.u32(field::max_cmd_sn);
+  }
+  const Fence after = first.fence(true);
+  offered(after.answer.has_value(), "a session that outlives one of its connections");
+  const std::uint32_t now = after.answer->u32(field::max_cmd_sn);
+  offered(now != closed, "a window that moves when commands end with their connection");
+  verify(told != closed, fmt::format("MaxCmdSN {} told before it was asked for", now),
+         fmt::format("{} until a ping was answered", closed));
+}
+
 TSIH_CASE(session_of_someone_else, "The handle of another initiator's session opens no door",
           judges("R3720-10.12.6-04")) {
   auto first = log_in();

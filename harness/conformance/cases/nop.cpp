@@ -47,10 +47,8 @@ TSIH_CASE(ping_without_data, "A ping without data, immediate or not, is answered
     const Pdu ping = initiator.nop_out().set(field::immediate, immediate);
     initiator.send(ping);
     const Pdu echo = initiator.expect(Opcode::nop_in);
-    for (const char* clause : {"R3720-10.19-02", "R3720-10.2.1.6-01"}) {
-      judging(clause);
-      verify_equal("DataSegmentLength", 0, echo[field::data_segment_length]);
-    }
+    judging_all({"R3720-10.19-02", "R3720-10.2.1.6-01"});
+    verify_equal("DataSegmentLength", 0, echo[field::data_segment_length]);
     judging("R3720-10.19-01");
     verify_equal("task tag", ping[field::initiator_task_tag], echo[field::initiator_task_tag]);
     judging("R3720-10.19-03");
@@ -108,7 +106,7 @@ TSIH_CASE(no_answer_wanted, "A NOP-Out without a task tag is no ping: nothing co
 }
 
 TSIH_CASE(ping_of_the_target, "A ping of the target bears no data and takes no StatSN",
-          judges("R3720-10.19-04", "R3720-3.2.2.2-03") * unh("FFP 15.2")) {
+          judges("R3720-10.19-04", "R3720-3.2.2.2-03", "R3720-10.19.3-01") * unh("FFP 15.2")) {
   auto initiator = log_in();
   const auto stat_sn = initiator.exp_stat_sn;
   // Straight from the connection: receive() would answer the ping and pass it over.
@@ -124,6 +122,13 @@ TSIH_CASE(ping_of_the_target, "A ping of the target bears no data and takes no S
   const Fence fence = initiator.fence();
   verify(fence.answer.has_value(), "a session that goes on", "a closed connection");
   verify_equal("StatSN of the next status", stat_sn, fence.answer->u32(field::stat_sn));
+  judging("R3720-10.19.3-01");
+  constexpr Sense kNotSupported{0x05, 0x25, 0x00};  // LOGICAL UNIT NOT SUPPORTED
+  const Pdu question = initiator.scsi_command({.cdb = Bytes(6, 0)});
+  initiator.send(Pdu(question).set(field::lun, event.pdu[field::lun]));
+  const Pdu response = initiator.expect(Opcode::scsi_response);
+  verify(sense_of(response) != kNotSupported, "the LUN of a logical unit that is there",
+         event.words + ", then " + sense_words(response));
 }
 
 TSIH_CASE(window_told_by_itself,

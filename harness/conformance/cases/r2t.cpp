@@ -9,14 +9,17 @@ TSIH_CASE(first_request,
           "The R2T of a write has a tag, asks for data within the bounds, and "
           "bears no data itself",
           judges("R3720-10.8.5-01", "R3720-10.8.4-01", "R3720-10.8.1-01", "R3720-3.2.4.3-01",
-                 "R3720-3.2.2.3-01", "R3720-10-01") *
+                 "R3720-3.2.2.3-01", "R3720-10-01", "R3720-10.8-01") *
               unh("FFP 8.1") * writes_lun()) {
   needs_disk(64);
   auto initiator = log_in(solicited_only());
   initiator.ready();
   const Pdu command = initiator.scsi_command(write_blocks(0, 8));
   initiator.send(command);
+  judging("R3720-10.8-01");
   const Pdu r2t = initiator.expect(Opcode::r2t);
+  confirm("an R2T came before any data");
+  judging("R3720-10.8.5-01");
   verify(r2t[field::target_transfer_tag] != kReservedTag, "a target transfer tag", describe(r2t));
   judging("R3720-10.8.4-01");
   verify(r2t[field::desired_length] > 0 && r2t[field::desired_length] <= 262144,
@@ -73,10 +76,8 @@ TSIH_CASE(requests_follow_one_another,
   for (const Pdu& r2t : transfer.r2ts) {
     judging("R3720-3.2.2.3-01");
     verify_equal("R2TSN", number++, r2t[field::r2t_sn]);
-    for (const char* clause : {"R3720-10.8-09", "R3720-12.19-01"}) {
-      judging(clause);
-      verify_equal("buffer offset", offset, r2t[field::buffer_offset]);
-    }
+    judging_all({"R3720-10.8-09", "R3720-12.19-01"});
+    verify_equal("buffer offset", offset, r2t[field::buffer_offset]);
     offset += r2t[field::desired_length];
   }
   judging("R3720-10.8-09");

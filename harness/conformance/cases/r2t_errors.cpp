@@ -121,12 +121,10 @@ TSIH_CASE(
     if (i == 3) {
       const Fence fence = initiator.fence(true);
       if (!fence.answer) gave_up();
-      for (const char* clause : {"R3720-10.17.1-02", "R3720-10.4.2-01"}) {
-        judging(clause);
-        for (const Pdu& pdu : fence.before)
-          verify(!pdu.is(Opcode::scsi_response), "no status before the last data", describe(pdu));
-        confirm("no status before the last data");
-      }
+      judging_all({"R3720-10.17.1-02", "R3720-10.4.2-01"});
+      for (const Pdu& pdu : fence.before)
+        verify(!pdu.is(Opcode::scsi_response), "no status before the last data", describe(pdu));
+      confirm("no status before the last data");
     }
     initiator.send(data_out);
   }

@@ -70,10 +70,8 @@ TSIH_CASE(a_write_after_a_logout,
   const PendingWrite write = start_write(second, write_blocks(0, 1));
   respite(log_out_for_recovery(second, second));
   expect_reassigned(first, write.command, context());
-  for (const char* clause : {"R3720-6.2.2-09", "R3720-10.5.1-17", "R3720-10.6-01"}) {
-    judging(clause);
-    confirm("the response came before anything of the task");
-  }
+  judging_all({"R3720-6.2.2-09", "R3720-10.5.1-17", "R3720-10.6-01"});
+  confirm("the response came before anything of the task");
   judging("R3720-6.2.2-02");
   expect_write_to_end(first, write.command, pattern(block_bytes()), read_blocks(0, 1), context());
   judging("R3720-6.2.2-05");
@@ -285,11 +283,9 @@ TSIH_CASE(when_nothing_is_retained,
   verify_equal("response", kTaskDoesNotExist, response[field::response]);
   first.send(first.scsi_command({.cdb = Bytes(6, 0)}));
   const Pdu attention = first.expect(Opcode::scsi_response);
-  for (const char* clause : {"R3720-6.5-01", "R3720-10.14.5-01"}) {
-    judging(clause);
-    verify(sense_of(attention) == kCommandsCleared, "sense 06/47/7f",
-           sense_words(attention) + " in " + describe(attention));
-  }
+  judging_all({"R3720-6.5-01", "R3720-10.14.5-01"});
+  verify(sense_of(attention) == kCommandsCleared, "sense 06/47/7f",
+         sense_words(attention) + " in " + describe(attention));
 }
 
 TSIH_CASE(an_abort_after_a_logout,

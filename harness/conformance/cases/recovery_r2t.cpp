@@ -126,20 +126,16 @@ TSIH_CASE(the_end_waits_for_the_final_data,
   initiator.send(half(initiator, write, data, 0), false, true);
   const Fence fence = initiator.fence(true);
   offered(fence.answer.has_value(), "a session that goes on after a digest error");
-  for (const char* clause : {"R3720-10.17.1-02", "R3720-6.7-04"}) {
-    judging(clause);
-    for (const Pdu& pdu : fence.before)
-      verify(!pdu.is(Opcode::scsi_response), "no SCSI Response before F", describe(pdu));
-    confirm("no SCSI Response came before F");
-  }
+  judging_all({"R3720-10.17.1-02", "R3720-6.7-04"});
+  for (const Pdu& pdu : fence.before)
+    verify(!pdu.is(Opcode::scsi_response), "no SCSI Response before F", describe(pdu));
+  confirm("no SCSI Response came before F");
   initiator.send(half(initiator, write, data, 1));
   const Ending ending = expect_ending(initiator, write, data, fence.before);
-  for (const char* clause : {"R3720-6.3-01", "R3720-10.17.1-01"}) {
-    judging(clause);
-    verify(ending.status.has_value(), "a SCSI Response for the write", words(ending));
-    verify(is_good(*ending.status) || sense_of(*ending.status) == kProtocolServiceCrcError,
-           "sense 0b/47/05, or a recovered write", words(ending));
-  }
+  judging_all({"R3720-6.3-01", "R3720-10.17.1-01"});
+  verify(ending.status.has_value(), "a SCSI Response for the write", words(ending));
+  verify(is_good(*ending.status) || sense_of(*ending.status) == kProtocolServiceCrcError,
+         "sense 0b/47/05, or a recovered write", words(ending));
 }
 
 TSIH_CASE(after_a_lost_data_out,

@@ -42,6 +42,26 @@ TSIH_CASE(ends_the_tasks_of_the_connection,
   confirm("the unit attention came");
 }
 
+TSIH_CASE(nothing_is_remembered,
+          "What the old session had agreed on is no part of the new one: only its own login counts",
+          judges("R3720-5.2-05")) {
+  constexpr std::size_t kDefaultBytes = 8192;
+  needs_disk(128);
+  auto old = log_in({{"MaxRecvDataSegmentLength", "262144"}});
+  old.ready();
+  auto fresh = connect();
+  fresh.isid = old.isid;
+  fresh.authenticate();
+  const Answer answer = fresh.expect_negotiation({});
+  if (!fresh.established()) throw Inconclusive{"no session: " + describe(answer.pdu)};
+  fresh.ready();
+  const Transfer read = fresh.transfer(read_blocks(0, 128));
+  offered(read.good(), "a read of 128 blocks");
+  for (const Pdu& pdu : read.data_in)
+    verify(pdu.data.size() <= kDefaultBytes, "at most 8192 bytes in a Data-In, by default",
+           describe(pdu));
+}
+
 TSIH_CASE(of_one_connection_of_two, "A connection that is reinstated leaves the others alone",
           judges(should("R3720-5.3.4-02"))) {
   auto first = log_in_for(2);
@@ -69,7 +89,8 @@ TSIH_CASE(of_a_dropped_connection, "A connection that was dropped is reinstated 
 
 TSIH_CASE(of_the_session_ends_all_its_connections,
           "A new session of the same port closes every connection of the old one",
-          judges("R3720-6.13-02", "R3720-10.12.6-04")) {
+          judges("R3720-6.13-02", "R3720-10.12.6-04", "R3720-7.3.2-N6")) {
+  judging_all({"R3720-6.13-02", "R3720-7.3.2-N6"});
   auto first = log_in_for(2);
   auto second = join(first, 2);
   auto fresh = connect();
@@ -85,7 +106,10 @@ TSIH_CASE(of_the_session_ends_all_its_connections,
 
 TSIH_CASE(of_a_session_that_lost_its_connection,
           "At ErrorRecoveryLevel 2 a session outlives its only connection for Time2Retain",
-          judges("R3720-5.3.4-02", "R3720-3.4.3-01")) {
+          judges("R3720-5.3.4-02", "R3720-3.4.3-01", "R3720-7.1.4-T15", "R3720-7.3.2-N5",
+                 "R3720-7.3.2-N7", "R3720-7.3.2-N10")) {
+  judging_all(
+      {"R3720-5.3.4-02", "R3720-7.1.4-T15", "R3720-7.3.2-N5", "R3720-7.3.2-N7", "R3720-7.3.2-N10"});
   auto old = log_in_at_level(2, {{"DefaultTime2Retain", "20"}});
   offered(agreed_number(old, "DefaultTime2Retain", 20) > 0, "DefaultTime2Retain above 0");
   old.drop();

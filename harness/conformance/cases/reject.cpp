@@ -11,10 +11,14 @@ TSIH_CASE(unknown_opcode, "An opcode that nobody has defined is turned down",
 }
 
 TSIH_CASE(second_login, "A Login Request in full feature phase is turned down",
-          judges("R3720-3.2.3-04")) {
+          judges("R3720-3.2.3-04", "R3720-3.2.3-03")) {
   auto initiator = log_in();
   initiator.send(initiator.login_request(kOperational, kFullFeature, initiator.names()));
-  confirm(initiator.expect_refusal().words);
+  const Refusal refusal = initiator.expect_refusal();
+  confirm(refusal.words);
+  judging("R3720-3.2.3-03");
+  verify(!refusal.pdu || !refusal.pdu->is(Opcode::login_response),
+         "a Reject or a close, and no Login Response", refusal.words);
 }
 
 TSIH_CASE(number_stays_free, "The number of a command that was rejected is still to come",

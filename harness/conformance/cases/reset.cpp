@@ -3,6 +3,7 @@
 
 namespace {
 
+constexpr std::uint8_t kLogicalUnitReset = 5;
 constexpr std::uint8_t kWarmReset = 6;
 constexpr std::uint8_t kColdReset = 7;
 
@@ -25,8 +26,8 @@ bool is_carried_out(const Pdu& response) {
 BOOST_AUTO_TEST_SUITE(task_management)
 
 TSIH_CASE(warm_reset, "After the answer to a warm reset nothing more comes of what was under way",
-          judges("R3720-10.5.1-01", "R3720-10.5.1-04") * unh("FFP 11.4") * resets_target() *
-              writes_lun()) {
+          judges("R3720-10.5.1-01", "R3720-10.5.1-04", "R3720-10.5.1-14") * unh("FFP 11.4") *
+              resets_target() * writes_lun()) {
   needs_disk(64);
   auto initiator = log_in(solicited_only());
   initiator.ready();
@@ -38,6 +39,10 @@ TSIH_CASE(warm_reset, "After the answer to a warm reset nothing more comes of wh
   Pdu answer;
   while (!answer.is(Opcode::task_management_response)) answer = next_pdu(initiator);
   confirm(describe(answer));
+  judging("R3720-10.5.1-14");
+  constexpr std::uint8_t kLastResponse = 6, kFunctionRejected = 255;  // (10.6.1)
+  verify(answer[field::response] <= kLastResponse || answer[field::response] == kFunctionRejected,
+         "a response that 10.6.1 defines", describe(answer));
   judging("R3720-10.5.1-04");
   offered(is_carried_out(answer), "TARGET WARM RESET");
   verify_equal("response", 0, answer[field::response]);
@@ -46,6 +51,32 @@ TSIH_CASE(warm_reset, "After the answer to a warm reset nothing more comes of wh
   for (const Pdu& pdu : fence.before)
     verify(!belongs_to(pdu, read) && !belongs_to(pdu, write), "nothing more of a read and a write",
            describe(pdu));
+}
+
+TSIH_CASE(logical_unit_reset,
+          "A logical unit reset ends the tasks of all, and tells the others by a unit attention",
+          judges("R3720-10.5.1-12") * resets_target() * writes_lun()) {
+  needs_disk(64);
+  auto other = log_in(solicited_only());
+  other.ready();
+  auto initiator = log_in();
+  initiator.ready();
+  const Pdu write = other.scsi_command(write_blocks(0, 1));
+  given("a write of another initiator that waits for its data", [&] {
+    other.send(write);
+    other.expect(Opcode::r2t);
+  });
+  initiator.send(reset_request(initiator, kLogicalUnitReset).set(field::lun, write[field::lun]));
+  const Pdu answer = initiator.expect(Opcode::task_management_response);
+  verify_equal("response", 0, answer[field::response]);
+  const Pdu question = other.scsi_command({.cdb = Bytes(6, 0)});
+  other.send(question);
+  const Pdu status = other.expect(Opcode::scsi_response);
+  // SAM-5 6.3.3: a unit attention for every other I_T nexus, 29h and a qualifier of the target's.
+  const auto sense = sense_of(status);
+  verify(belongs_to(status, question) && sense && sense->key == 6 && sense->asc == 0x29,
+         "nothing of the write, and sense 06/29 for the next command",
+         describe(status) + ", " + sense_words(status));
 }
 
 TSIH_CASE(cold_reset, "A cold reset closes the connections of every initiator",

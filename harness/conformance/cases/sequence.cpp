@@ -10,10 +10,8 @@ TSIH_CASE(acknowledged_with_the_answer, "The answer to a command acknowledges it
   const auto number = initiator.cmd_sn;
   initiator.send(initiator.nop_out());
   const Pdu answer = initiator.expect(Opcode::nop_in);
-  for (const char* clause : {"R3720-3.2.2.1-12", "R3720-3.2.2.1-09"}) {
-    judging(clause);
-    verify_equal("ExpCmdSN", static_cast<std::uint32_t>(number + 1), answer.u32(field::exp_cmd_sn));
-  }
+  judging_all({"R3720-3.2.2.1-12", "R3720-3.2.2.1-09"});
+  verify_equal("ExpCmdSN", static_cast<std::uint32_t>(number + 1), answer.u32(field::exp_cmd_sn));
 }
 
 TSIH_CASE(immediate_does_not_advance, "An immediate command takes no place in the numbering",

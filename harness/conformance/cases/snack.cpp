@@ -65,6 +65,32 @@ TSIH_CASE(an_r2t, "An R2T that was asked for again is the same, with the StatSN 
   verify(is_good(initiator.expect(Opcode::scsi_response)), "GOOD for the write", "another status");
 }
 
+TSIH_CASE(turned_down_before_the_status,
+          "A read whose data cannot be had again ends with SNACK rejected (0b/11/13)",
+          judges("R3720-6.7-08")) {
+  constexpr std::uint16_t kBlocks = 1024;
+  constexpr Sense kSnackRejected{0x0b, 0x11, 0x13};
+  needs_disk(kBlocks);
+  auto initiator = log_in_at_level(1, {{"MaxRecvDataSegmentLength", "512"}});
+  initiator.ready();
+  const Pdu read = initiator.scsi_command(read_blocks(0, kBlocks));
+  initiator.send(read);
+  const Pdu first = next_pdu(initiator);
+  offered(first.is(Opcode::data_in), "a read of 1024 blocks");
+  initiator.send(initiator.snack_request(kDataOrR2t, first.u32(field::data_sn), 1, &read));
+  bool turned_down = false;
+  Pdu pdu;
+  for (std::size_t i = 0; i < 4 * kBlocks; ++i) {
+    pdu = next_pdu(initiator);
+    turned_down |= pdu.is(Opcode::reject) && pdu[field::reject_reason] == kSnackReject;
+    if (pdu.is(Opcode::scsi_response) || (pdu.is(Opcode::data_in) && pdu[field::has_status])) break;
+    if (pdu.is(Opcode::data_in) && pdu[field::acknowledge]) initiator.send(initiator.data_ack(pdu));
+  }
+  offered(turned_down, "a SNACK reject before the status: it sends the data again");
+  verify(sense_of(pdu) == kSnackRejected, "sense 0b/11/13",
+         describe(pdu) + ", " + sense_words(pdu));
+}
+
 TSIH_CASE(one_data_in, "One Data-In in the midst of a read is sent again",
           judges("R3720-10.16-04", "R3720-10.16-01", "R3720-6.7-07") * unh("FFP 12.2", "ERT 3.2")) {
   needs_disk(64);
@@ -73,10 +99,8 @@ TSIH_CASE(one_data_in, "One Data-In in the midst of a read is sent again",
   const auto read = read_unacknowledged(initiator, read_blocks(0, 8));
   initiator.send(initiator.snack_request(kDataOrR2t, 1, 1, &read.command));
   expect_data_again(initiator, std::span(read.data_in).subspan(1, 1), context());
-  for (const char* clause : {"R3720-10.16-01", "R3720-6.7-07"}) {
-    judging(clause);
-    confirm("the Data-In came again");
-  }
+  judging_all({"R3720-10.16-01", "R3720-6.7-07"});
+  confirm("the Data-In came again");
 }
 
 TSIH_CASE(a_run_of_data_in, "A run of Data-In is sent again, no more and no less",

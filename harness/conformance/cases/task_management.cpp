@@ -8,6 +8,7 @@ constexpr std::uint8_t kTaskReassign = 8;
 constexpr std::uint8_t kFunctionComplete = 0;
 constexpr std::uint8_t kTaskDoesNotExist = 1;
 constexpr std::uint8_t kReassignmentNotSupported = 4;
+constexpr std::uint8_t kNotSupported = 5;
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(task_management)
@@ -138,6 +139,7 @@ TSIH_CASE(task_set,
     pinged |= pdu.is(Opcode::nop_in) && belongs_to(pdu, ping);
     judging("R3720-10.5.1-01");
     if (pdu.is(Opcode::task_management_response)) {
+      offered(pdu[field::response] != kNotSupported, "ABORT TASK SET");
       verify_equal("response", kFunctionComplete, pdu[field::response]);
       aborted = true;
     }

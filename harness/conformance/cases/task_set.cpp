@@ -6,7 +6,8 @@ BOOST_AUTO_TEST_SUITE(task_management)
 TSIH_CASE(task_set_with_an_r2t,
           "ABORT TASK SET waits for the data of an R2T; to abort it in the meantime is rejected",
           judges("R3720-10.5.1-07", "R3720-10.5.1-11", "R3720-10.5.1-04") * writes_lun()) {
-  constexpr std::uint8_t kAbortTask = 1, kAbortTaskSet = 2, kFunctionRejected = 255;
+  constexpr std::uint8_t kAbortTask = 1, kAbortTaskSet = 2;
+  constexpr std::uint8_t kNotSupported = 5, kFunctionRejected = 255;
   needs_disk(64);
   auto initiator = log_in(solicited_only());
   initiator.ready();
@@ -14,6 +15,9 @@ TSIH_CASE(task_set_with_an_r2t,
   const Pdu abort = initiator.task_management_request(kAbortTaskSet, kReservedTag);
   initiator.send(abort);
   const Fence waiting = initiator.fence(true);
+  for (const Pdu& pdu : waiting.before)
+    offered(!pdu.is(Opcode::task_management_response) || pdu[field::response] != kNotSupported,
+            "ABORT TASK SET");
   verify(is_quiet(waiting), "no response before the data have come", words(waiting));
   judging("R3720-10.5.1-11");
   initiator.send(initiator.task_management_request(kAbortTask, abort.u32(field::initiator_task_tag))

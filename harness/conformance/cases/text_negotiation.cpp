@@ -58,10 +58,8 @@ TSIH_CASE(left_open, "A limit told in a negotiation that stays open does not hol
   initiator.ready();
   ask(initiator, initiator.text_request(limit(kLarge)).set(field::final, 0));
   const auto longest = longest_data_in(initiator, read_blocks(0, 32));
-  for (const char* clause : {"R3720-6.10-02", "R3720-5.2-13"}) {
-    judging(clause);
-    verify(longest <= kSmall, "at most 512 bytes in a Data-In", fmt::format("{} bytes", longest));
-  }
+  judging_all({"R3720-6.10-02", "R3720-5.2-13"});
+  verify(longest <= kSmall, "at most 512 bytes in a Data-In", fmt::format("{} bytes", longest));
 }
 
 TSIH_CASE(other_tag, "A negotiation that goes on under another task tag: a Reject is well formed",

@@ -109,12 +109,11 @@ TSIH_CASE(error_waits_for_the_data,
           "A write that fails at once is answered only after its unsolicited data have come",
           judges("R3720-10.4.2-01")) {
   needs_disk(64);
-  offered(context().probe.blocks <= 0xfffffff0, "a disk with an end below block 2^32");
+  offered(context().probe.blocks <= kBeyondTheEnd, "a disk with an end below block 2^32");
   auto initiator = log_in({{"InitialR2T", "No"}, {"ImmediateData", "No"}});
   offered(initiator.negotiated().value("InitialR2T") == "No", "InitialR2T=No");
   initiator.ready();
-  const auto beyond = static_cast<std::uint32_t>(context().probe.blocks);
-  const Pdu command = initiator.scsi_command(write_blocks(beyond, 1)).set(field::final, 0);
+  const Pdu command = initiator.scsi_command(write_blocks(kBeyondTheEnd, 1)).set(field::final, 0);
   initiator.send(command);
   const Fence fence = initiator.fence(true);
   verify(fence.answer.has_value(), "a session that goes on", "a closed connection");

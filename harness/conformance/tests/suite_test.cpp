@@ -13,14 +13,14 @@
 
 #include "harness/conformance/chap.h"
 #include "harness/conformance/target_url.h"
-#include "harness/conformance/tests/listener.h"
-#include "harness/conformance/tests/processes.h"
+#include "harness/mutants/listener.h"
+#include "harness/mutants/processes.h"
 #include "harness/wire/pdu.h"
 #include "harness/wire/reader.h"
 #include "harness/wire/text.h"
 
 using namespace tsih::conformance;
-using namespace tsih::conformance::testing;
+using namespace tsih::mutants;
 namespace wire = tsih::wire;
 namespace fs = std::filesystem;
 

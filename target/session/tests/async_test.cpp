@@ -44,6 +44,18 @@ BOOST_AUTO_TEST_CASE(scsi_event) {
   peer.expect_silence();
 }
 
+// Red when the very first change of a size, before anybody looked, is not told.
+BOOST_AUTO_TEST_CASE(first_change_of_a_size) {
+  World world;
+  world.group().attributes.scsi_events = true;
+  Peer peer(world);
+  peer.login();
+  BOOST_REQUIRE(world.disk->resize(2u << 20).has_value());
+  world.service->refresh_capacities();
+  world.settle();
+  expect_event(peer, 0);
+}
+
 // Red when a request for negotiation ends anything, or is not on every connection.
 BOOST_AUTO_TEST_CASE(request_for_negotiation) {
   World world;

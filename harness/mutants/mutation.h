@@ -1,46 +1,19 @@
-// A case that cannot fail is a defect: tsihd is made to break one rule by a proxy, and the case has
-// to say so. Here are the targets, the run of a case through a mutant, and the ways to break rules.
+// Ways in which a proxy makes a good target break one rule; table.h puts them beside the cases that
+// have to notice.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "harness/conformance/tests/mutating_proxy.h"
+#include "harness/mutants/proxy.h"
 #include "harness/wire/field.h"
 #include "harness/wire/pdu.h"
+#include "harness/wire/text.h"
 
-namespace tsih::conformance::testing {
-
-// Ports of tsihd with a disk in memory, started once for the whole program.
-std::uint16_t plain_target();
-std::uint16_t target_with_chap();         ///< user judge, secret a-secret-of-16-b
-std::uint16_t target_with_mutual_chap();  ///< the same; it is target, secret another-secret-16
-std::uint16_t target_that_pings();        ///< an idle initiator, each second
-std::uint16_t target_without_recovery();  ///< ErrorRecoveryLevel 0
-
-/// One run of tsih-conform.
-struct Run {
-  int exit_status = 0;
-  std::string output;
-  std::vector<nlohmann::json> findings;
-};
-Run judge(std::uint16_t port, const std::vector<std::string>& more);
-
-/// A case, and what it has to notice.
-struct Row {
-  const char* test_case;
-  Mutant mutant;
-};
-/// Fails the test at hand unless the case reports a violation (or a warning) on the mutant.
-void must_fail(const Row& row, std::uint16_t target_port,
-               const std::vector<std::string>& more = {});
-void must_pass(const Row& row, std::uint16_t target_port);
-
-// ---- ways to break a rule ---------------------------------------------------------------------
+namespace tsih::mutants {
 
 /// PDUs of one kind, changed, multiplied or held back.
 Mutation only(wire::Opcode opcode,
@@ -68,7 +41,21 @@ Mutation good_before_pong(std::size_t nth_last = 1);
 /// Once a write was sent, every SCSI Response becomes this status, with no sense data, and no
 /// Reject is seen.
 Mutation write_status(std::uint8_t status);
+/// The text of Login and Text Responses after a request that bears this key is these keys instead.
+Mutation in_reply_to(const std::string& key, const wire::TextKeys& keys);
+/// The same, added to what the target says, in Login Responses to requests without T that do not
+/// bear the key: a proposal of the target.
+Mutation proposing(const std::string& key, const std::string& value);
+/// The login ends with this status when the request bears this key.
+Mutation refusing(const std::string& key, std::uint16_t status);
+/// PDUs of this kind do not arrive.
+Mutation dropping(wire::Opcode opcode);
+/// The change holds once the connection has seen a request of this kind.
+Mutation after(wire::Opcode opcode, const Mutation& change);
+/// Before the last Data-In of a read comes a NOP-In that tells the window and bears this data,
+/// which it must not.
+Mutation telling_the_window(const wire::Bytes& data);
 /// No Data-In is shorter than this.
 Mutation long_data_in(std::size_t bytes);
 
-}  // namespace tsih::conformance::testing
+}  // namespace tsih::mutants

@@ -1,4 +1,4 @@
-#include "harness/conformance/tests/listener.h"
+#include "harness/mutants/listener.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-namespace tsih::conformance::testing {
+namespace tsih::mutants {
 
 Listener::Listener(std::function<void(int)> serve, const std::string& address)
     : serve_(std::move(serve)) {
@@ -59,4 +59,4 @@ Listener::~Listener() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-}  // namespace tsih::conformance::testing
+}  // namespace tsih::mutants

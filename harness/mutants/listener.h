@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-namespace tsih::conformance::testing {
+namespace tsih::mutants {
 
 class Listener {
  public:
@@ -36,4 +36,4 @@ class Listener {
   std::thread acceptor_;
 };
 
-}  // namespace tsih::conformance::testing
+}  // namespace tsih::mutants

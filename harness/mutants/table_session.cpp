@@ -1,12 +1,13 @@
 // Rules of numbering, pings, texts, task management and logout broken one by one, and the cases
 // that have to say so.
 #include <algorithm>
-#include <boost/test/unit_test.hpp>
 
-#include "harness/conformance/tests/mutants.h"
+#include "harness/mutants/mutation.h"
+#include "harness/mutants/table.h"
 #include "harness/wire/text.h"
 
-using namespace tsih::conformance::testing;
+namespace tsih::mutants {
+
 using namespace tsih::wire;
 
 namespace {
@@ -21,11 +22,7 @@ Mutation names_a_target(const std::string& name) {
   });
 }
 
-}  // namespace
-
-BOOST_AUTO_TEST_SUITE(mutants)
-
-BOOST_AUTO_TEST_CASE(sequence) {
+void sequence(Table& table) {
   const Opcode pong = Opcode::nop_in;
   const Row rows[] = {
       {"sequence.acknowledged_with_the_answer", {adding(pong, field::exp_cmd_sn, -1)}},
@@ -65,10 +62,10 @@ BOOST_AUTO_TEST_CASE(sequence) {
                return std::vector{reject};
              })}},
   };
-  for (const Row& row : rows) must_fail(row, plain_target());
+  table.add(Target::plain, rows);
 }
 
-BOOST_AUTO_TEST_CASE(nop_and_text) {
+void nop_and_text(Table& table) {
   const Opcode pong = Opcode::nop_in;
   const Row rows[] = {
       {"nop.ping_is_answered", {setting(pong, field::target_transfer_tag, 5)}},
@@ -131,10 +128,10 @@ BOOST_AUTO_TEST_CASE(nop_and_text) {
        {instead_of_reject(Opcode::logout_response)}},
       {"discovery.logout_is_taken", {setting(Opcode::logout_response, field::response, 3)}},
   };
-  for (const Row& row : rows) must_fail(row, plain_target());
+  table.add(Target::plain, rows);
 }
 
-BOOST_AUTO_TEST_CASE(text_negotiation) {
+void text_negotiation(Table& table) {
   const std::string long_key = "X-example.tsih." + std::string(40, 'q');
   const Row rows[] = {
       {"text.negotiation.takes_effect_at_its_end", {long_data_in(1024)}},
@@ -156,37 +153,22 @@ BOOST_AUTO_TEST_CASE(text_negotiation) {
       {"text.negotiation.continued_and_final", {long_data_in(1024)}},
       {"text.negotiation.continued_value", {long_data_in(1024)}},
   };
-  for (const Row& row : rows) must_fail(row, plain_target());
+  table.add(Target::plain, rows);
 }
 
-// No NOP-In of this kind ever comes from tsihd, whose statuses tell the window in time.
-BOOST_AUTO_TEST_CASE(window_told_by_itself) {
-  const auto telling = [](const Bytes& data) {
-    return only(Opcode::data_in, [=](const Pdu& pdu, const Passing&) {
-      if (!pdu[field::has_status]) return std::vector{pdu};
-      Pdu tell(Opcode::nop_in);
-      tell.set(field::final, 1).set(field::stat_sn, pdu[field::stat_sn]);
-      tell.set(field::initiator_task_tag, kReservedTag);
-      tell.set(field::target_transfer_tag, kReservedTag);
-      tell.set(field::exp_cmd_sn, pdu[field::exp_cmd_sn]);
-      tell.set(field::max_cmd_sn, pdu[field::max_cmd_sn]).data = data;
-      return std::vector{tell, pdu};
-    });
-  };
-  must_pass({"nop.window_told_by_itself", {telling({})}}, plain_target());
-  must_fail({"nop.window_told_by_itself", {telling({1})}}, plain_target());
+void window_told_by_itself(Table& table) {
+  table.add(Target::plain, {"nop.window_told_by_itself", {telling_the_window({1})}});
 }
 
-BOOST_AUTO_TEST_CASE(ping_of_the_target) {
+void ping_of_the_target(Table& table) {
   const Mutation with_bytes = only(Opcode::nop_in, [](Pdu pdu, const Passing&) {
     if (pdu[field::initiator_task_tag] == kReservedTag) pdu.data = {1};
     return std::vector{pdu};
   });
-  must_fail({"nop.ping_of_the_target", {with_bytes}}, target_that_pings(),
-            {"--timeout-ms", "5000"});
+  table.add(Target::pinging, {"nop.ping_of_the_target", {with_bytes}});
 }
 
-BOOST_AUTO_TEST_CASE(task_management_logout_reject) {
+void task_management_logout_reject(Table& table) {
   const Opcode management = Opcode::task_management_response;
   const Row rows[] = {
       {"task_management.finished_task", {setting(management, field::response, 0)}},
@@ -213,13 +195,25 @@ BOOST_AUTO_TEST_CASE(task_management_logout_reject) {
       {"reject.reserved_fields_are_zero",
        {setting(Opcode::reject, Field{"reserved", 44, 0, 32}, 1)}},
   };
-  for (const Row& row : rows) must_fail(row, plain_target());
+  table.add(Target::plain, rows);
 }
 
-BOOST_AUTO_TEST_CASE(reassignment) {
-  must_fail({"task_management.reassignment",
-             {setting(Opcode::task_management_response, field::response, 5)}},
-            target_without_recovery());
+void reassignment(Table& table) {
+  table.add(Target::without_recovery,
+            {"task_management.reassignment",
+             {setting(Opcode::task_management_response, field::response, 5)}});
 }
 
-BOOST_AUTO_TEST_SUITE_END()
+}  // namespace
+
+void add_session_rows(Table& table) {
+  sequence(table);
+  nop_and_text(table);
+  text_negotiation(table);
+  window_told_by_itself(table);
+  ping_of_the_target(table);
+  task_management_logout_reject(table);
+  reassignment(table);
+}
+
+}  // namespace tsih::mutants

@@ -1,125 +1,12 @@
-#include "harness/conformance/tests/mutants.h"
-
-#include <fmt/format.h>
-#include <unistd.h>
+#include "harness/mutants/mutation.h"
 
 #include <algorithm>
 #include <atomic>
-#include <boost/test/unit_test.hpp>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 
-#include "harness/conformance/tests/processes.h"
-#include "harness/wire/text.h"
+namespace tsih::mutants {
 
-namespace tsih::conformance::testing {
-
-namespace fs = std::filesystem;
 using namespace tsih::wire;
-
-namespace {
-
-constexpr const char* kTargetName = "iqn.2026-01.example:mutant";
-
-class Target {
- public:
-  explicit Target(const std::vector<std::string>& more) {
-    static int counter = 0;
-    std::vector<std::string> command{
-        TSIHD,
-        "--serve",
-        "ram:64M",
-        "--iqn",
-        kTargetName,
-        "--portal",
-        "127.0.0.1:0",
-        "--parameter",
-        "InitialR2T=No",
-        "--parameter",
-        "DefaultTime2Wait=0",
-        "--log-level",
-        "error",
-        "--control",
-        fmt::format("/tmp/tsih-mutants-{}-{}.sock", getpid(), ++counter)};
-    command.insert(command.end(), more.begin(), more.end());
-    server_ = std::make_unique<Server>(command, "ready ");
-    const std::string& line = server_->ready_line();
-    const auto slash = line.find('/', line.find("//") + 2);
-    const auto colon = line.rfind(':', slash);
-    port_ = static_cast<std::uint16_t>(std::stoi(line.substr(colon + 1, slash - colon - 1)));
-  }
-  std::uint16_t port() const { return port_; }
-
- private:
-  std::unique_ptr<Server> server_;
-  std::uint16_t port_ = 0;
-};
-
-}  // namespace
-
-std::uint16_t plain_target() {
-  static const Target target({});
-  return target.port();
-}
-std::uint16_t target_with_chap() {
-  static const Target target({"--chap", "judge:a-secret-of-16-b"});
-  return target.port();
-}
-std::uint16_t target_with_mutual_chap() {
-  static const Target target(
-      {"--chap", "judge:a-secret-of-16-b", "--mutual-chap", "target:another-secret-16"});
-  return target.port();
-}
-std::uint16_t target_without_recovery() {
-  static const Target target({"--parameter", "ErrorRecoveryLevel=0"});
-  return target.port();
-}
-std::uint16_t target_that_pings() {
-  static const Target target({"--attribute", "nopin_timeout=1"});
-  return target.port();
-}
-
-Run judge(std::uint16_t port, const std::vector<std::string>& more) {
-  static int counter = 0;
-  const fs::path folder =
-      fs::temp_directory_path() / fmt::format("tsih-mutants-{}-{}", getpid(), ++counter);
-  std::vector<std::string> command{TSIH_CONFORM,
-                                   fmt::format("iscsi://127.0.0.1:{}/{}/0", port, kTargetName),
-
-                                   "--out", folder.string()};
-  command.insert(command.end(), more.begin(), more.end());
-  if (std::ranges::find(more, "--timeout-ms") == more.end())
-    command.insert(command.end(), {"--timeout-ms", "1000"});
-  const Output output = run(command);
-  Run result{output.exit_status, output.out + output.err, {}};
-  std::ifstream file(folder / "findings.jsonl");
-  for (std::string line; std::getline(file, line);)
-    result.findings.push_back(nlohmann::json::parse(line));
-  fs::remove_all(folder);
-  return result;
-}
-
-void must_fail(const Row& row, std::uint16_t target_port, const std::vector<std::string>& more) {
-  MutatingProxy proxy(target_port, row.mutant);
-  std::vector<std::string> arguments{"--only", row.test_case, "--strict"};
-  arguments.insert(arguments.end(), more.begin(), more.end());
-  const Run result = judge(proxy.port(), arguments);
-  bool violated = false;
-  for (const auto& finding : result.findings)
-    violated |= finding["verdict"] == "violation" || finding["verdict"] == "warning";
-  BOOST_TEST((violated && result.exit_status == 1),
-             row.test_case << " does not notice its mutant: exit " << result.exit_status << "\n"
-                           << result.output);
-}
-
-void must_pass(const Row& row, std::uint16_t target_port) {
-  MutatingProxy proxy(target_port, row.mutant);
-  const Run result = judge(proxy.port(), {"--only", row.test_case, "--strict"});
-  BOOST_TEST(!result.findings.empty());
-  for (const auto& finding : result.findings)
-    BOOST_TEST(finding["verdict"] == "pass", finding.dump());
-}
 
 Mutation only(Opcode opcode, const std::function<std::vector<Pdu>(Pdu, const Passing&)>& change) {
   return [=](const Passing& passing) -> std::vector<Pdu> {
@@ -248,10 +135,64 @@ Mutation write_status(std::uint8_t status) {
   };
 }
 
+Mutation in_reply_to(const std::string& key, const TextKeys& keys) {
+  return [=](const Passing& passing) {
+    Pdu pdu = passing.pdu;
+    const bool text = pdu.is(Opcode::login_response) || pdu.is(Opcode::text_response);
+    if (text && parse_text(passing.last_request.data).keys.has(key)) pdu.data = encode_text(keys);
+    return std::vector{pdu};
+  };
+}
+
+Mutation proposing(const std::string& key, const std::string& value) {
+  return only(Opcode::login_response, [=](Pdu pdu, const Passing& passing) {
+    const bool asked = parse_text(passing.last_request.data).keys.has(key);
+    TextKeys keys = parse_text(pdu.data).keys;
+    if (!asked && !passing.last_request[field::transit] && !keys.has(key)) {
+      keys.add(key, value);
+      pdu.data = encode_text(keys);
+    }
+    return std::vector{pdu};
+  });
+}
+
+Mutation refusing(const std::string& key, std::uint16_t status) {
+  return only(Opcode::login_response, [=](Pdu pdu, const Passing& passing) {
+    if (parse_text(passing.last_request.data).keys.has(key))
+      pdu.set(field::status, status).set(field::transit, 0);
+    return std::vector{pdu};
+  });
+}
+
+Mutation dropping(Opcode opcode) {
+  return only(opcode, [](const Pdu&, const Passing&) { return std::vector<Pdu>{}; });
+}
+
+Mutation after(Opcode opcode, const Mutation& change) {
+  return [=](const Passing& passing) {
+    const bool seen = std::ranges::any_of(passing.requests,
+                                          [&](const Pdu& request) { return request.is(opcode); });
+    return seen ? change(passing) : std::vector{passing.pdu};
+  };
+}
+
+Mutation telling_the_window(const Bytes& data) {
+  return only(Opcode::data_in, [=](const Pdu& pdu, const Passing&) {
+    if (!pdu[field::has_status]) return std::vector{pdu};
+    Pdu tell(Opcode::nop_in);
+    tell.set(field::final, 1).set(field::stat_sn, pdu[field::stat_sn]);
+    tell.set(field::initiator_task_tag, kReservedTag);
+    tell.set(field::target_transfer_tag, kReservedTag);
+    tell.set(field::exp_cmd_sn, pdu[field::exp_cmd_sn]);
+    tell.set(field::max_cmd_sn, pdu[field::max_cmd_sn]).data = data;
+    return std::vector{tell, pdu};
+  });
+}
+
 Mutation long_data_in(std::size_t bytes) {
   return with_data(Opcode::data_in, [=](Bytes& data) {
     if (data.size() < bytes) data.resize(bytes);
   });
 }
 
-}  // namespace tsih::conformance::testing
+}  // namespace tsih::mutants

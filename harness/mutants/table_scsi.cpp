@@ -1,9 +1,10 @@
 // Rules of commands, data and digests broken one by one, and the cases that have to say so.
-#include <boost/test/unit_test.hpp>
 
-#include "harness/conformance/tests/mutants.h"
+#include "harness/mutants/mutation.h"
+#include "harness/mutants/table.h"
 
-using namespace tsih::conformance::testing;
+namespace tsih::mutants {
+
 using namespace tsih::wire;
 
 namespace {
@@ -19,11 +20,7 @@ Mutation wrong_residual() {
   };
 }
 
-}  // namespace
-
-BOOST_AUTO_TEST_SUITE(mutants)
-
-BOOST_AUTO_TEST_CASE(commands) {
+void commands(Table& table) {
   const Opcode response = Opcode::scsi_response;
   const Opcode data_in = Opcode::data_in;
   const Row rows[] = {
@@ -91,10 +88,10 @@ BOOST_AUTO_TEST_CASE(commands) {
                return pdu[field::has_status] ? std::vector{pdu, again} : std::vector{pdu};
              })}},
   };
-  for (const Row& row : rows) must_fail(row, plain_target());
+  table.add(Target::plain, rows);
 }
 
-BOOST_AUTO_TEST_CASE(writes) {
+void writes(Table& table) {
   const Row rows[] = {
       {"r2t.first_request", {setting(Opcode::r2t, field::target_transfer_tag, kReservedTag)}},
       {"r2t.burst_limit",
@@ -156,7 +153,14 @@ BOOST_AUTO_TEST_CASE(writes) {
       {"digest.wrong_data_digest", {instead_of_reject(Opcode::nop_in)}},
       {"digest.wrong_digest_of_written_data", {setting(Opcode::reject, field::reject_reason, 4)}},
   };
-  for (const Row& row : rows) must_fail(row, plain_target());
+  table.add(Target::plain, rows);
 }
 
-BOOST_AUTO_TEST_SUITE_END()
+}  // namespace
+
+void add_scsi_rows(Table& table) {
+  commands(table);
+  writes(table);
+}
+
+}  // namespace tsih::mutants

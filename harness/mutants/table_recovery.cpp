@@ -3,37 +3,25 @@
 // does.
 #include <algorithm>
 #include <atomic>
-#include <boost/test/unit_test.hpp>
 #include <memory>
 
-#include "harness/conformance/tests/mutants.h"
+#include "harness/mutants/mutation.h"
+#include "harness/mutants/table.h"
 #include "harness/wire/text.h"
 
-using namespace tsih::conformance::testing;
+namespace tsih::mutants {
+
 using namespace tsih::wire;
 
 namespace {
 
 constexpr Field kResponse = field::response;
 
-Mutation dropping(Opcode opcode) {
-  return only(opcode, [](const Pdu&, const Passing&) { return std::vector<Pdu>{}; });
-}
-
 /// No PDU of this kind is like another one in this field.
 Mutation changing(Opcode opcode, Field where) {
   return only(opcode, [=](Pdu pdu, const Passing& passing) {
     return std::vector{pdu.set(where, passing.number)};
   });
-}
-
-/// The change holds once the connection has seen a request of this kind.
-Mutation after(Opcode opcode, const Mutation& change) {
-  return [=](const Passing& passing) {
-    const bool seen = std::ranges::any_of(passing.requests,
-                                          [&](const Pdu& request) { return request.is(opcode); });
-    return seen ? change(passing) : std::vector{passing.pdu};
-  };
 }
 
 /// Of the cases here, those that reassign tasks have no other task management.
@@ -91,11 +79,7 @@ Mutation without_recovery_r2ts() {
   });
 }
 
-}  // namespace
-
-BOOST_AUTO_TEST_SUITE(recovery_mutants)
-
-BOOST_AUTO_TEST_CASE(several_connections) {
+void several_connections(Table& table) {
   const Opcode login = Opcode::login_response, pong = Opcode::nop_in;
   const Row rows[] = {
       {"connections.a_second_one_joins", {adding(login, field::tsih, 1)}},
@@ -123,10 +107,10 @@ BOOST_AUTO_TEST_CASE(several_connections) {
                return std::vector{early, pdu};
              })}},
   };
-  for (const Row& row : rows) must_fail(row, plain_target());
+  table.add(Target::plain, rows);
 }
 
-BOOST_AUTO_TEST_CASE(logouts) {
+void logouts(Table& table) {
   const Opcode logout = Opcode::logout_response;
   const Row rows[] = {
       {"logout.one_connection_of_two", {setting(logout, kResponse, 1)}},
@@ -138,10 +122,10 @@ BOOST_AUTO_TEST_CASE(logouts) {
       {"logout.unacknowledged_commands_go_too", {adding(Opcode::nop_in, field::exp_cmd_sn, 1)}},
       {"logout.recovery_below_level_two", {setting(logout, kResponse, 0)}},
   };
-  for (const Row& row : rows) must_fail(row, plain_target());
+  table.add(Target::plain, rows);
 }
 
-BOOST_AUTO_TEST_CASE(reinstatements) {
+void reinstatements(Table& table) {
   const Row rows[] = {
       {"reinstatement.ends_the_tasks_of_the_connection",
        {with_data(Opcode::scsi_response, [](Bytes& data) { data.clear(); })}},
@@ -151,18 +135,18 @@ BOOST_AUTO_TEST_CASE(reinstatements) {
       {"reinstatement.of_the_session_ends_all_its_connections", {logins_fail_after(2, false)}},
       {"reinstatement.of_a_session_that_lost_all_its_connections", {logins_fail_after(2, false)}},
   };
-  for (const Row& row : rows) must_fail(row, plain_target());
+  table.add(Target::plain, rows);
 }
 
-BOOST_AUTO_TEST_CASE(commands_sent_again) {
+void commands_sent_again(Table& table) {
   const Row rows[] = {
       {"retry.of_a_running_write", {good_before_pong()}},
       {"retry.after_a_wrong_data_digest", {setting(Opcode::reject, field::reject_reason, 4)}},
   };
-  for (const Row& row : rows) must_fail(row, plain_target());
+  table.add(Target::plain, rows);
 }
 
-BOOST_AUTO_TEST_CASE(lost_data_out) {
+void lost_data_out(Table& table) {
   const Row rows[] = {
       {"recovery_r2t.after_a_wrong_data_digest",
        {setting(Opcode::reject, field::reject_reason, 4)}},
@@ -179,10 +163,10 @@ BOOST_AUTO_TEST_CASE(lost_data_out) {
                return std::vector{second, pdu};
              })}},
   };
-  for (const Row& row : rows) must_fail(row, plain_target());
+  table.add(Target::plain, rows);
 }
 
-BOOST_AUTO_TEST_CASE(snacks) {
+void snacks(Table& table) {
   const Mutation other_reason = setting(Opcode::reject, field::reject_reason, 9);
   const Mutation other_data = changing(Opcode::data_in, field::residual);
   const Mutation other_status = changing(Opcode::scsi_response, field::residual);
@@ -207,10 +191,10 @@ BOOST_AUTO_TEST_CASE(snacks) {
       {"snack.below_level_one", {setting(Opcode::reject, Field{"reserved", 44, 0, 32}, 1)}},
       {"snack.reserved_type", {instead_of_reject(Opcode::nop_in)}},
   };
-  for (const Row& row : rows) must_fail(row, plain_target());
+  table.add(Target::plain, rows);
 }
 
-BOOST_AUTO_TEST_CASE(reassignments) {
+void reassignments(Table& table) {
   const Mutation no_such_task = setting(Opcode::task_management_response, kResponse, 1);
   const Mutation complete = setting(Opcode::task_management_response, kResponse, 0);
   const Mutation no_data = after_reassignment(dropping(Opcode::data_in));
@@ -238,10 +222,10 @@ BOOST_AUTO_TEST_CASE(reassignments) {
        {setting(Opcode::logout_response, kResponse, 2)}},
       {"reinstatement.of_a_session_that_lost_its_connection", {logins_fail_after(0, true)}},
   };
-  for (const Row& row : rows) must_fail(row, plain_target());
+  table.add(Target::plain, rows);
 }
 
-BOOST_AUTO_TEST_CASE(forms_and_task_sets) {
+void forms_and_task_sets(Table& table) {
   const Opcode pong = Opcode::nop_in;
   const Row rows[] = {
       {"format.of_every_pdu",
@@ -266,12 +250,10 @@ BOOST_AUTO_TEST_CASE(forms_and_task_sets) {
                return std::vector{pdu};
              })}},
   };
-  for (const Row& row : rows) must_fail(row, plain_target());
+  table.add(Target::plain, rows);
 }
 
-BOOST_AUTO_TEST_CASE(proofs) {
-  const std::vector<std::string> secrets{"--chap", "judge:a-secret-of-16-b", "--mutual-chap",
-                                         "target:another-secret-16"};
+void proofs(Table& table) {
   const Row rows[] = {
       {"login.auth.none_is_not_enough", {login_always_succeeds()}},
       {"login.auth.security_is_not_skipped", {login_always_succeeds()}},
@@ -295,7 +277,21 @@ BOOST_AUTO_TEST_CASE(proofs) {
       {"login.mutual_chap.identifier_out_of_bounds", {login_always_succeeds()}},
       {"login.mutual_chap.answer_of_its_own", {login_always_succeeds()}},
   };
-  for (const Row& row : rows) must_fail(row, target_with_mutual_chap(), secrets);
+  table.add(Target::mutual_chap, rows);
 }
 
-BOOST_AUTO_TEST_SUITE_END()
+}  // namespace
+
+void add_recovery_rows(Table& table) {
+  several_connections(table);
+  logouts(table);
+  reinstatements(table);
+  commands_sent_again(table);
+  lost_data_out(table);
+  snacks(table);
+  reassignments(table);
+  forms_and_task_sets(table);
+  proofs(table);
+}
+
+}  // namespace tsih::mutants

@@ -1,4 +1,4 @@
-#include "harness/conformance/tests/processes.h"
+#include "harness/mutants/processes.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -9,7 +9,7 @@
 #include <chrono>
 #include <stdexcept>
 
-namespace tsih::conformance::testing {
+namespace tsih::mutants {
 namespace {
 
 struct Pipe {
@@ -109,4 +109,4 @@ Server::~Server() {
   close(output_);
 }
 
-}  // namespace tsih::conformance::testing
+}  // namespace tsih::mutants

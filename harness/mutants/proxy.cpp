@@ -1,6 +1,6 @@
-#include "harness/conformance/tests/mutating_proxy.h"
+#include "harness/mutants/proxy.h"
 
-#include <arpa/inet.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -10,7 +10,7 @@
 #include "harness/wire/reader.h"
 #include "harness/wire/text.h"
 
-namespace tsih::conformance::testing {
+namespace tsih::mutants {
 namespace {
 
 namespace field = wire::field;
@@ -20,17 +20,21 @@ void send_at_once(int fd) {
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 }
 
-int connect_loopback(std::uint16_t port) {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-    close(fd);
+int connect_to(const Endpoint& target) {
+  addrinfo hints{}, *found = nullptr;
+  hints.ai_socktype = SOCK_STREAM;
+  if (getaddrinfo(target.host.c_str(), std::to_string(target.port).c_str(), &hints, &found) != 0)
     return -1;
+  int fd = -1;
+  for (const addrinfo* each = found; each && fd < 0; each = each->ai_next) {
+    fd = socket(each->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, each->ai_addr, each->ai_addrlen) != 0) {
+      close(fd);
+      fd = -1;
+    }
   }
-  send_at_once(fd);
+  freeaddrinfo(found);
+  if (fd >= 0) send_at_once(fd);
   return fd;
 }
 
@@ -59,13 +63,27 @@ class Relay {
     if (count <= 0) return false;
     const auto bytes = std::span(buffer, static_cast<std::size_t>(count));
     from_initiator_.feed(bytes);
+    wire::Bytes rewritten;
     while (auto pdu = from_initiator_.next()) {
       if (pdu->is(wire::Opcode::login_request)) follow_login(*pdu);
       last_request_ = *pdu;
+      if (mutant_.rewrite) {
+        const wire::Bytes whole = wire::encode(with_other_text(*pdu));
+        rewritten.insert(rewritten.end(), whole.begin(), whole.end());
+      }
       pdu->data.clear();
       requests_.push_back(*pdu);
     }
-    return send(target_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == count || target_gone_;
+    const auto sent = mutant_.rewrite ? std::span<const std::uint8_t>(rewritten) : bytes;
+    return send(target_, sent.data(), sent.size(), MSG_NOSIGNAL) ==
+               static_cast<ssize_t>(sent.size()) ||
+           target_gone_;
+  }
+
+  wire::Pdu with_other_text(wire::Pdu request) const {
+    if (request.is(wire::Opcode::login_request) || request.is(wire::Opcode::text_request))
+      request.data = wire::encode_text(mutant_.rewrite(wire::parse_text(request.data).keys));
+    return request;
   }
 
   bool answers() {
@@ -113,17 +131,17 @@ class Relay {
 
 }  // namespace
 
-MutatingProxy::MutatingProxy(std::uint16_t target_port, Mutant mutant)
-    : target_port_(target_port),
+MutatingProxy::MutatingProxy(Endpoint target, Mutant mutant)
+    : target_(std::move(target)),
       mutant_(std::move(mutant)),
       listener_([this](int fd) { serve(fd); }) {}
 
 void MutatingProxy::serve(int initiator) {
-  const int target = connect_loopback(target_port_);
+  const int target = connect_to(target_);
   if (target < 0) return;
   send_at_once(initiator);
   Relay(initiator, target, mutant_).pump();
   close(target);
 }
 
-}  // namespace tsih::conformance::testing
+}  // namespace tsih::mutants

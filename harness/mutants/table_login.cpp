@@ -1,15 +1,16 @@
 // Login rules broken one by one, and the cases that have to say so.
-#include <boost/test/unit_test.hpp>
 
-#include "harness/conformance/tests/mutants.h"
+#include "harness/mutants/mutation.h"
+#include "harness/mutants/table.h"
 #include "harness/wire/text.h"
 
-using namespace tsih::conformance::testing;
+namespace tsih::mutants {
+
 using namespace tsih::wire;
 
-BOOST_AUTO_TEST_SUITE(mutants)
+namespace {
 
-BOOST_AUTO_TEST_CASE(login_answers) {
+void login_answers(Table& table) {
   const Opcode login = Opcode::login_response;
   const Row rows[] = {
       {"login.start.portal_group_tag", {with_key("TargetPortalGroupTag", std::nullopt)}},
@@ -42,10 +43,10 @@ BOOST_AUTO_TEST_CASE(login_answers) {
       {"login.session.unknown_handle_new_port", {failing_with(0x0200)}},
       {"login.session.unknown_handle_known_port", {failing_with(0x0203)}},
   };
-  for (const Row& row : rows) must_fail(row, plain_target());
+  table.add(Target::plain, rows);
 }
 
-BOOST_AUTO_TEST_CASE(login_text) {
+void login_text(Table& table) {
   const Row rows[] = {
       {"login.text.unknown_key", {with_key("X-example.tsih.unheard_of", "1")}},
       {"login.text.key_twice_in_one_request", {login_always_succeeds()}},
@@ -63,10 +64,10 @@ BOOST_AUTO_TEST_CASE(login_text) {
                     if (!data.empty()) data.pop_back();
                   })}},
   };
-  for (const Row& row : rows) must_fail(row, plain_target());
+  table.add(Target::plain, rows);
 }
 
-BOOST_AUTO_TEST_CASE(login_keys) {
+void login_keys(Table& table) {
   const Row rows[] = {
       {"login.key.max_connections", {with_key("MaxConnections", "2")}},
       {"login.key.max_connections_many", {with_key("MaxConnections", "0")}},
@@ -95,10 +96,10 @@ BOOST_AUTO_TEST_CASE(login_keys) {
       {"login.key.digest_unknown_skipped", {with_key("HeaderDigest", "Reject")}},
       {"login.key.all_keys_at_once", {with_key("DefaultTime2Wait", "NotUnderstood")}},
   };
-  for (const Row& row : rows) must_fail(row, plain_target());
+  table.add(Target::plain, rows);
 }
 
-BOOST_AUTO_TEST_CASE(logins_that_are_refused) {
+void logins_that_are_refused(Table& table) {
   // The first look at the target, the first connection, has to succeed.
   const Mutation refusing = setting(Opcode::login_response, field::status, 0x0200);
   const Row rows[] = {
@@ -111,17 +112,17 @@ BOOST_AUTO_TEST_CASE(logins_that_are_refused) {
       {"login.session.reinstatement", {from_connection(3, refusing)}},
       {"login.session.connection_reinstatement", {from_connection(3, refusing)}},
   };
-  for (const Row& row : rows) must_fail(row, plain_target());
+  table.add(Target::plain, rows);
 }
 
-BOOST_AUTO_TEST_CASE(connections_that_stay_open) {
+void connections_that_stay_open(Table& table) {
   const Mutant open{.mutate = unchanged(), .keeps_open = true};
   for (const char* test_case : {"login.start.ping_before_login", "login.start.command_before_login",
                                 "login.start.refused_login_closes", "task_management.cold_reset"})
-    must_fail({test_case, open}, plain_target());
+    table.add(Target::plain, {test_case, open});
 }
 
-BOOST_AUTO_TEST_CASE(lists) {
+void lists(Table& table) {
   const auto chosen = [](const char* key, const char* value) {
     return both(login_always_succeeds(), with_key(key, value));
   };
@@ -140,17 +141,10 @@ BOOST_AUTO_TEST_CASE(lists) {
       {"login.key.initial_r2t_yes", {chosen("InitialR2T", "No")}},
       {"login.key.immediate_data_no", {chosen("ImmediateData", "Yes")}},
   };
-  for (const Row& row : rows) must_fail(row, plain_target());
+  table.add(Target::plain, rows);
 }
 
-BOOST_AUTO_TEST_CASE(chap) {
-  const std::vector<std::string> secret{"--chap", "judge:a-secret-of-16-b"};
-  MutatingProxy unchanged(target_with_chap(),
-                          {[](const Passing& passing) { return std::vector{passing.pdu}; }});
-  std::vector<std::string> all{"--only", "login.*"};
-  all.insert(all.end(), secret.begin(), secret.end());
-  const Run result = judge(unchanged.port(), all);
-  BOOST_TEST(result.exit_status == 0, result.output);
+void chap(Table& table) {
   const Row rows[] = {
       {"login.auth.chap_challenge", {with_key("CHAP_A", "7")}},
       {"login.auth.chap_right_secret",
@@ -161,7 +155,19 @@ BOOST_AUTO_TEST_CASE(chap) {
       {"login.auth.chap_unknown_algorithm", {login_always_succeeds()}},
       {"login.auth.chap_reflected_challenge", {login_always_succeeds()}},
   };
-  for (const Row& row : rows) must_fail(row, target_with_chap(), secret);
+  table.add(Target::chap, rows);
 }
 
-BOOST_AUTO_TEST_SUITE_END()
+}  // namespace
+
+void add_login_rows(Table& table) {
+  login_answers(table);
+  login_text(table);
+  login_keys(table);
+  logins_that_are_refused(table);
+  connections_that_stay_open(table);
+  lists(table);
+  chap(table);
+}
+
+}  // namespace tsih::mutants

@@ -7,10 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "harness/conformance/tests/listener.h"
+#include "harness/mutants/listener.h"
 #include "harness/wire/pdu.h"
+#include "harness/wire/text.h"
 
-namespace tsih::conformance::testing {
+namespace tsih::mutants {
 
 /// One PDU from the target on its way to the initiator, and the requests that came before it.
 struct Passing {
@@ -27,19 +28,28 @@ struct Mutant {
   bool spoil_header_digest = false;
   bool spoil_data_digest = false;
   bool keeps_open = false;  ///< what the target closes stays open towards the initiator
+  /// Requests of the login and of text with another text: what the target is to answer so that the
+  /// mutation can make something else of it. Nothing: as they are.
+  std::function<wire::TextKeys(const wire::TextKeys&)> rewrite = {};
+};
+
+struct Endpoint {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 0;
 };
 
 class MutatingProxy {
  public:
-  MutatingProxy(std::uint16_t target_port, Mutant mutant);
+  /// Listens on a port of 127.0.0.1 and opens a connection to the target for each that comes.
+  MutatingProxy(Endpoint target, Mutant mutant);
   std::uint16_t port() const { return listener_.port(); }
 
  private:
   void serve(int initiator);
 
-  std::uint16_t target_port_;
+  Endpoint target_;
   Mutant mutant_;
   Listener listener_;
 };
 
-}  // namespace tsih::conformance::testing
+}  // namespace tsih::mutants

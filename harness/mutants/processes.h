@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace tsih::conformance::testing {
+namespace tsih::mutants {
 
 struct Output {
   int exit_status = -1;
@@ -32,4 +32,4 @@ class Server {
   std::string ready_line_;
 };
 
-}  // namespace tsih::conformance::testing
+}  // namespace tsih::mutants

@@ -1,0 +1,87 @@
+"""Expected failures, and the mutation score. Red when a failure that nobody ruled on is called expected, one
+that is gone or different goes unseen, or a score counts what was not tried."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from sample import finding, make_run, write_lines
+from tsih_report import catalogue, merge, mutation, rulings, words
+from tsih_report.errors import ReportError
+from tsih_report.runs import read_run
+
+RULING = """[[ruling]]
+case = "nop.sample"
+clause = "R3720-10.19-02"
+verdict = "violation"
+says = "got 4 bytes"
+reason = "The ping is not cut."
+"""
+
+
+def known(tmp_path, text=RULING):
+    (tmp_path / "rulings").mkdir(exist_ok=True)
+    (tmp_path / "rulings" / "alpha.toml").write_text(text, encoding="utf-8")
+    return rulings.load(tmp_path / "rulings")
+
+
+def view_of(tmp_path, rules, **changes):
+    raw = finding("violation", "R3720-10.19-02", case="nop.sample") | {"message": "expected 8, got 4 bytes"}
+    run = read_run(make_run(tmp_path / "run", [raw | changes]))
+    return merge.merge([run], catalogue.load(catalogue.default_folder()), rules)
+
+
+def test_a_known_failure_is_expected(tmp_path):
+    view = view_of(tmp_path, known(tmp_path))
+    assert view.findings[0].ruling.reason == "The ping is not cut."
+    assert view.surprises == []
+
+
+@pytest.mark.parametrize("changes", [{"verdict": "pass"}, {"message": "expected 8, got a close"},
+                                     {"verdict": "inconclusive"}])
+def test_one_that_passes_or_fails_otherwise_is_shown(tmp_path, changes):
+    view = view_of(tmp_path, known(tmp_path), **changes)
+    assert view.findings[0].ruling is None
+    assert len(view.surprises) == 1 and "nop.sample" in view.surprises[0]
+
+
+def test_another_system_or_a_case_that_did_not_run_is_no_surprise(tmp_path):
+    view = view_of(tmp_path, known(tmp_path), system="beta")
+    assert view.findings[0].ruling is None and view.surprises == []
+
+
+@pytest.mark.parametrize("text", [RULING.replace("reason", "raison"), RULING.replace("violation", "pass"),
+                                  RULING + RULING, RULING.replace('"The ping is not cut."', '" "'), "[[ruling"])
+def test_a_broken_file_stops_with_its_name(tmp_path, text):
+    with pytest.raises(ReportError, match="alpha.toml"):
+        known(tmp_path, text)
+
+
+def test_rulings_of_the_checkout_name_clauses_that_exist():
+    book = catalogue.load(catalogue.default_folder())
+    for ruling in rulings.load(rulings.default_folder()):
+        assert ruling.clause in book.clauses, ruling
+        assert ruling.system != "tsihd", "tsihd has no expected failures"
+
+
+def test_mutation_score(tmp_path):
+    folder = make_run(tmp_path / "run", [], what="mutants", systems=())
+    write_lines(folder / "mutants.jsonl", [
+        {"mutant": "a/1", "case": "a", "fate": "killed", "clauses": ["R3720-10-01"], "message": ""},
+        {"mutant": "a/2", "case": "a", "fate": "survived", "clauses": [], "message": ""},
+        {"mutant": "a/3", "case": "a", "fate": "not_applicable", "clauses": [], "message": ""},
+        {"clause": "R3720-10-01", "broken": True}, {"clause": "R3720-10-02", "broken": False, "excuse": "none"}])
+    score = mutation.latest([read_run(folder)])
+    assert (score.killed, score.tried, score.not_applicable) == (1, 2, 1)
+    assert (score.broken, score.clauses) == (1, 2)
+    assert json.dumps(score.unbroken).count("R3720-10-02") == 1
+    assert mutation.latest([]) is None
+
+
+@pytest.mark.parametrize("fate, told", [("same", "violated, R7143-10-02"), ("dropped", "the clause is gone"),
+                                        ("changed", "asks for something else")])
+def test_what_a_finding_is_by_the_later_rfc(fate, told):
+    book = catalogue.load(catalogue.default_folder())
+    clause = replace(book.clauses["R3720-10-02"], rfc7143_fate=fate, rfc7143_id="R7143-10-02")
+    assert told in words.by_rfc7143(clause, "violation")
+    assert words.by_rfc7143(None, "violation") == "—"

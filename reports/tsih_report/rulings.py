@@ -1,0 +1,100 @@
+"""Rulings: violations of peers that somebody has looked into, clause and packets beside each other.
+
+reports/rulings/<system>.toml holds them. A finding that a ruling describes is an expected failure and is
+shown with its reason. A ruling whose case ran and did not fail so is shown as well: the system has
+changed, or the suite has.
+"""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import ReportError
+
+MAX_FILES = 100
+MAX_FILE_BYTES = 1 << 20
+_REQUIRED = ("case", "clause", "verdict", "says", "reason")
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """`says` is a part of the finding's message, and all of what is expected to stand there."""
+
+    system: str
+    case: str
+    clause: str
+    verdict: str
+    says: str
+    reason: str
+
+    def describes(self, finding) -> bool:
+        return (finding.system == self.system and finding.case == self.case
+                and finding.clause == self.clause and finding.verdict == self.verdict
+                and self.says in finding.message)
+
+    def is_about(self, finding) -> bool:
+        return (finding.system == self.system and finding.case == self.case
+                and finding.clause == self.clause)
+
+
+def _ruling(path: Path, system: str, raw: dict) -> Ruling:
+    name = raw.get("case", "(no case)")
+    for key in _REQUIRED:
+        if not isinstance(raw.get(key), str) or not raw[key].strip():
+            raise ReportError(f"{path}: {name}: has no {key}")
+    unknown = sorted(set(raw) - set(_REQUIRED))
+    if unknown:
+        raise ReportError(f"{path}: {name}: unknown field {unknown[0]}, expected one of {', '.join(_REQUIRED)}")
+    if raw["verdict"] not in ("violation", "warning"):
+        raise ReportError(f"{path}: {name}: verdict is {raw['verdict']!r}, expected violation or warning")
+    return Ruling(system, *(raw[key].strip() for key in _REQUIRED))
+
+
+def _each_clause(entries: list[dict]) -> list[dict]:
+    """One entry for each clause, where several are broken together."""
+    return [entry | {"clause": clause} for entry in entries
+            for clause in (entry["clause"] if isinstance(entry.get("clause"), list) else [entry.get("clause")])]
+
+
+def load(folder: Path) -> list[Ruling]:
+    """All rulings of a folder. Raises ReportError at the first defect; no folder means none."""
+    paths = sorted(folder.glob("*.toml"))
+    if len(paths) > MAX_FILES:
+        raise ReportError(f"{folder}: more than {MAX_FILES} files")
+    rulings, seen = [], set()
+    for path in paths:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ReportError(f"{path}: larger than {MAX_FILE_BYTES} bytes")
+        try:
+            raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ReportError(f"{path}: not TOML: {error}") from None
+        for entry in _each_clause(raw.get("ruling", [])):
+            ruling = _ruling(path, path.stem, entry)
+            key = (ruling.system, ruling.case, ruling.clause)
+            if key in seen:
+                raise ReportError(f"{path}: {ruling.case}: {ruling.clause} is ruled on twice")
+            seen.add(key)
+            rulings.append(ruling)
+    return rulings
+
+
+def default_folder() -> Path:
+    """The rulings of the checkout that this file lies in."""
+    return Path(__file__).resolve().parents[1] / "rulings"
+
+
+def apply(rulings: list[Ruling], findings: list) -> list[str]:
+    """Notes on each finding the ruling that describes it. Returns one line for each ruling whose case
+    was judged and did not come out so."""
+    surprises = []
+    for ruling in rulings:
+        about = [f for f in findings if ruling.is_about(f)]
+        for finding in about:
+            if ruling.describes(finding):
+                finding.ruling = ruling
+        if about and not any(f.ruling is ruling for f in about):
+            got = about[-1]
+            surprises.append(f"{ruling.system}: {ruling.case} was expected to be a {ruling.verdict} of {ruling.clause}"
+                             f" ({ruling.says}); it is now {got.verdict}: {got.message}")
+    return surprises
