@@ -1,6 +1,7 @@
 // The one small interface behind every disk: fileio, block, ramdisk, pscsi.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -12,9 +13,21 @@
 
 namespace tsihd::backstore {
 
-/// `extent` asks how the disk is allocated: of the bytes from offset_bytes on, at most
-/// length_bytes, it sets length_bytes to how many are alike, and `deallocated` to what they are.
-enum class Op : std::uint8_t { read, write, flush, discard, write_zeroes, extent };
+enum class Op : std::uint8_t { read, write, flush, discard, write_zeroes, extent, scsi };
+
+/// A command for a real SCSI device behind the backstore (Op::scsi), and what the device answered.
+struct ScsiExchange {
+  enum class Direction : std::uint8_t { none, to_device, from_device };
+
+  std::array<std::uint8_t, 32> cdb{};
+  std::uint8_t cdb_bytes = 0;
+  Direction direction = Direction::none;  ///< of Io::data, which may be empty
+
+  std::uint8_t status = 0;  ///< SAM's status code, as the device gave it
+  std::array<std::byte, 96> sense{};
+  std::uint8_t sense_bytes = 0;
+  std::uint32_t transferred_bytes = 0;  ///< how much of Io::data the device took or filled
+};
 
 /// One request to a disk. The submitter owns it and its bytes, and keeps both alive and untouched
 /// until `done` has been called. Intrusive, so that submitting allocates nothing.
@@ -29,6 +42,8 @@ struct Io {
   /// cannot tell.
   bool deallocated = false;
   std::span<std::byte> data;
+  /// scsi: the command; owned by the submitter as the rest.
+  ScsiExchange* scsi = nullptr;
   /// 0 or an errno. A short transfer never shows: it is completed or becomes EIO.
   int error = 0;
   /// Called exactly once, on the event loop's thread; possibly before submit() returns.
@@ -55,16 +70,50 @@ struct Geometry {
   /// A write of no more than this is whole or not at all, for every other request and after every
   /// failure. 0: the disk promises nothing of the kind.
   std::uint32_t max_atomic_write_bytes = 0;
+  /// There is a SCSI device behind it: Op::scsi is what it takes, and nothing else. The size is 0
+  /// and the block size means nothing where the device has no blocks.
+  bool takes_scsi_commands = false;
+  /// With takes_scsi_commands: the device looks after reservations as well. It takes all initiators
+  /// for one, its own host.
+  bool takes_reservations = false;
+  /// With takes_scsi_commands: the most data that one command can carry.
+  std::uint32_t max_transfer_bytes = 0;
 };
 
-/// The contract of every backstore:
-/// - A completed write is seen by every later read. It is durable after a later completed flush,
-///   or at once with force_unit_access or when Geometry::write_cache is false.
-/// - A completed flush makes every write that completed before its submission durable.
-/// - Discarded ranges read as zeroes afterwards where Geometry::can_discard is set.
-/// - submit() never blocks: what could block runs on the IoPool.
-/// - Disk errors come back as Io::error and leave the backstore working.
-/// All members are called on the event loop's thread.
+/// The contract of every backstore.
+///
+/// What a completed request (Io::error is 0) promises:
+/// - read: `data` holds what the last completed write, write_zeroes or discard of each byte left. A
+///   byte that another request changes meanwhile reads as before or after it, byte by byte, unless
+///   Geometry::max_atomic_write_bytes says more.
+/// - write: every read submitted from now on sees it. It is durable, that is, it survives a kill of
+///   the process and a loss of power, after a flush that was submitted later and completed; or at
+///   once with force_unit_access or where Geometry::write_cache is false.
+/// - write_zeroes: as a write of zeroes. Whether it allocates or frees space is the disk's choice.
+/// - discard: the range reads as zeroes from now on, where Geometry::can_discard is set; elsewhere
+///   EOPNOTSUPP. Durable as a write. The space may be given back, or not.
+/// - flush: all that completed before it was submitted is durable. What is under way meanwhile may
+///   or may not be.
+/// - extent: of the bytes from offset_bytes on, at most length_bytes, it sets length_bytes to how
+///   many are alike, and `deallocated` to what they are. Stale as soon as it is given.
+/// - scsi: the device answered; what it said is in ScsiExchange, a CHECK CONDITION as well.
+///
+/// Order: there is none. Requests that are under way together may be carried out in any order and
+/// side by side, overlapping ones too; whoever wants an order waits for `done`.
+///
+/// A request whose `error` is set promises nothing about its range: a failed write may have
+/// changed a part of it. A flush that failed may have lost any write since the last good one; the
+/// kernel tells that once, and so does the backstore. Errors are those of read(2), write(2),
+/// fallocate(2) and fsync(2); ETIMEDOUT and ENODEV are a SCSI device that does not answer. No error
+/// stops the backstore: the next request is tried like the first. A range that reaches beyond
+/// size_bytes is EIO and touches nothing, also when it was inside as it was submitted and the disk
+/// has shrunk since. Nothing is retried here.
+///
+/// submit() never blocks for a disk: what could runs elsewhere (IoPool). All members are called on
+/// the event loop's thread, and any number of requests may be outstanding; how many are with the
+/// kernel at a time is bounded by the engine. refresh_size() and resize() may be called while
+/// requests are under way. A backstore outlives its requests: whoever destroys it has waited for
+/// every `done`. There is no cancelling.
 class Backstore {
  public:
   virtual ~Backstore() = default;
@@ -77,7 +126,8 @@ class Backstore {
   /// Looks at the file or device again; true when geometry().size_bytes changed.
   virtual Result<bool> refresh_size() = 0;
   /// Grows or shrinks the backing file. Fails with the way out where the backing cannot be resized
-  /// from here (a block device is resized by its owner: lvresize).
+  /// from here (a block device is resized by its owner: lvresize). What is cut off is gone: should
+  /// the disk grow again, zeroes are there.
   virtual Result<void> resize(std::uint64_t size_bytes) = 0;
   /// Null where the disk cannot tell. A look at metadata that waits for no disk.
   virtual std::optional<SpaceUse> space_use() const { return std::nullopt; }

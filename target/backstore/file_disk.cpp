@@ -55,10 +55,6 @@ std::byte* bounce_buffer() {
 
 }  // namespace
 
-Fd::~Fd() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 Result<std::uint64_t> size_of(int fd, bool block_device, const std::string& path,
                               std::uint32_t block_size_bytes) {
   std::uint64_t size_bytes = 0;
@@ -102,6 +98,9 @@ void FileDisk::submit(Io& io) {
     case Op::write_zeroes:
     case Op::extent:
       return pool_.submit(others_, io);
+    case Op::scsi:
+      io.error = EOPNOTSUPP;
+      return io.done(io);
   }
 }
 

@@ -7,23 +7,10 @@
 #include <string_view>
 
 #include "target/backstore/backstore.h"
+#include "target/backstore/fd.h"
 #include "target/backstore/io_pool.h"
 
 namespace tsihd::backstore {
-
-/// A file descriptor that closes itself.
-class Fd {
- public:
-  explicit Fd(int fd = -1) : fd_(fd) {}
-  Fd(Fd&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
-  Fd& operator=(Fd&&) = delete;
-  ~Fd();
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
 
 struct FileDiskOptions {
   std::string_view type;

@@ -50,7 +50,7 @@ struct IoPool::Shared {
   Shared(int fd, unsigned thread_limit) : event_fd(fd), max_threads(thread_limit) {}
 
   const int event_fd;
-  const unsigned max_threads;
+  unsigned max_threads;
   std::mutex mutex;
   std::condition_variable work;
   IoLane* ready_head = nullptr;
@@ -144,7 +144,7 @@ Result<std::unique_ptr<IoPool>> IoPool::create(unsigned threads) {
     return fail(fmt::format("I/O pool: eventfd: {}; raise the limit of open files (ulimit -n)",
                             std::strerror(errno)));
   auto shared = std::make_unique<Shared>(fd, std::clamp(threads, 1u, kMaxThreads));
-  shared->threads.reserve(shared->max_threads);
+  shared->threads.reserve(kMaxThreads);
   std::unique_ptr<IoPool> pool(new IoPool(std::move(shared)));
   // The first starts now: with none at all requests would wait for ever.
   if (!pool->shared_->start_thread())
@@ -169,6 +169,11 @@ int IoPool::wake_fd() const { return shared_->event_fd; }
 std::uint64_t IoPool::outstanding() const { return outstanding_; }
 
 std::string IoPool::description() const { return fmt::format("threads({})", shared_->max_threads); }
+
+void IoPool::allow_threads(unsigned more) {
+  std::lock_guard lock(shared_->mutex);
+  shared_->max_threads = std::min(shared_->max_threads + more, kMaxThreads);
+}
 
 void IoPool::submit(IoLane& lane, Io& io) {
   io.next = nullptr;

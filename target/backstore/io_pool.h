@@ -80,6 +80,9 @@ class IoPool {
   /// What the engine is, for the log: "threads(8)".
   std::string description() const;
 
+  /// Room for `more` threads, kMaxThreads in all at the most: for a backstore whose requests can
+  /// hold theirs for long, so that they do not hold up the others.
+  void allow_threads(unsigned more);
   /// For backstores: queues one request.
   void submit(IoLane& lane, Io& io);
 

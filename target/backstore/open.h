@@ -9,6 +9,7 @@
 
 #include "target/backstore/backstore.h"
 #include "target/backstore/io_pool.h"
+#include "target/backstore/scsi_device.h"
 #include "target/base/result.h"
 
 namespace tsihd::backstore {
@@ -42,5 +43,16 @@ struct RamdiskOptions {
   std::uint32_t block_size_bytes = 512;  ///< 512 or 4096
 };
 Result<std::unique_ptr<Backstore>> open_ramdisk(const RamdiskOptions& options);
+
+/// LIO's pscsi: a SCSI device of this host, of any type, whose commands are passed to it.
+struct PscsiOptions {
+  std::string device;  ///< a path, or H:C:T:L
+  bool read_only = false;
+  bool takes_reservations = false;  ///< Geometry::takes_reservations
+};
+Result<std::unique_ptr<Backstore>> open_pscsi(IoPool& pool, const PscsiOptions& options);
+/// The same on a device that is open already.
+Result<std::unique_ptr<Backstore>> open_pscsi(IoPool& pool, std::unique_ptr<ScsiDevice> device,
+                                              const PscsiOptions& options);
 
 }  // namespace tsihd::backstore

@@ -67,7 +67,8 @@ class Ramdisk final : public Backstore {
   const Geometry& geometry() const override { return geometry_; }
 
   void submit(Io& io) override {
-    io.error = 0;
+    io.error = io.op == Op::scsi ? EOPNOTSUPP : 0;
+    if (io.error != 0) return io.done(io);
     const bool moves_data = io.op == Op::read || io.op == Op::write;
     const std::uint64_t length_bytes = moves_data ? io.data.size() : io.length_bytes;
     if (io.offset_bytes > geometry_.size_bytes ||

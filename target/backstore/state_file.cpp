@@ -9,7 +9,7 @@
 #include <span>
 #include <utility>
 
-#include "target/backstore/file_disk.h"
+#include "target/backstore/fd.h"
 #include "target/backstore/state_store.h"
 
 namespace tsihd::backstore {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -55,6 +56,9 @@ Result<std::unique_ptr<backstore::Backstore>> open_backstore(const StoragePlan& 
       return backstore::open_block(pool, {storage.device, storage.read_only});
     case Plugin::ramdisk:
       return backstore::open_ramdisk({storage.size_bytes, storage.block_size_bytes});
+    case Plugin::pscsi:
+      return backstore::open_pscsi(pool,
+                                   {storage.device, storage.read_only, storage.device_reserves});
   }
   return fail("unknown plugin");
 }
@@ -73,9 +77,8 @@ Result<std::shared_ptr<LogicalUnit>> open_unit(const StoragePlan& storage, backs
   identity.name = storage.name;
   if (!storage.model_is_name) {
     // LIO's model names for an object whose alias is off.
-    identity.name = storage.plugin == Plugin::fileio  ? "FILEIO"
-                    : storage.plugin == Plugin::block ? "IBLOCK"
-                                                      : "RAMDISK-MCP";
+    constexpr std::array<const char*, 4> kModels{"FILEIO", "IBLOCK", "RAMDISK-MCP", "PSCSI"};
+    identity.name = kModels[static_cast<std::size_t>(storage.plugin)];
   }
   identity.serial = storage.serial;
   identity.third_party_copy = storage.third_party_copy;

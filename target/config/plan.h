@@ -12,15 +12,15 @@
 
 namespace tsihd::config {
 
-enum class Plugin : std::uint8_t { fileio, block, ramdisk };
-std::string_view plugin_name(Plugin plugin);  ///< LIO's: "fileio", "block", "ramdisk"
+enum class Plugin : std::uint8_t { fileio, block, ramdisk, pscsi };
+std::string_view plugin_name(Plugin plugin);  ///< LIO's: "fileio", "block", "ramdisk", "pscsi"
 
 /// A storage object.
 struct StoragePlan {
   std::string path;  ///< where it was configured, for errors: "storage_objects[0]"
   Plugin plugin = Plugin::fileio;
   std::string name;
-  std::string device;            ///< file or block device; empty for a ramdisk
+  std::string device;            ///< file, device or its H:C:T:L; empty for a ramdisk
   std::string serial;            ///< LIO's `wwn`
   std::uint64_t size_bytes = 0;  ///< fileio on a file, ramdisk; 0 = what the device has
   bool create = false;           ///< make the file when it does not exist
@@ -29,6 +29,7 @@ struct StoragePlan {
   std::uint32_t block_size_bytes = 512;
   bool block_size_given = false;
   scsi::Attributes unit{};
+  bool device_reserves = false;  ///< pscsi: reservations are passed to the device (pgr_support 0)
   bool model_is_name = true;     ///< emulate_model_alias: INQUIRY shows the storage object's name
   bool third_party_copy = true;  ///< emulate_3pc
 };

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 #include <memory>
 
 #include "target/config/json_value.h"
@@ -129,7 +131,7 @@ std::expected<Plan, RefusalLines> read_saveconfig(std::string_view json_text) {
   root.finish();
   if (!refusals.empty()) return std::unexpected(refusals.lines());
   if (auto lines = secret_refusals(plan); !lines.empty()) return std::unexpected(lines);
-  plan.warnings = secret_warnings(plan);
+  std::ranges::move(secret_warnings(plan), std::back_inserter(plan.warnings));
   return plan;
 }
 

@@ -15,6 +15,8 @@
 namespace tsihd::config {
 namespace {
 
+constexpr std::string_view kPscsiPrefix = "pscsi:";
+
 /// The disk's base name in the letters that an iSCSI name allows.
 std::string plain_name(std::string_view disk) {
   std::string name;
@@ -34,6 +36,16 @@ Result<void> plan_ramdisk(const ServeOptions& options, StoragePlan& storage) {
   storage.plugin = Plugin::ramdisk;
   storage.name = "ram";
   storage.size_bytes = *size;
+  return {};
+}
+
+Result<void> plan_pscsi(const ServeOptions& options, StoragePlan& storage) {
+  if (options.size) return fail("--size: a SCSI device has its own size; leave it out");
+  storage.plugin = Plugin::pscsi;
+  storage.device = options.disk.substr(kPscsiPrefix.size());
+  if (storage.device.empty())
+    return fail("--serve pscsi: expected pscsi:PATH or pscsi:H:C:T:L, as `lsscsi` lists them");
+  storage.name = plain_name(storage.device);
   return {};
 }
 
@@ -148,8 +160,10 @@ Result<Plan> serve_plan(const ServeOptions& options) {
   StoragePlan& storage = plan.storage.emplace_back();
   storage.path = "--serve";
   storage.read_only = options.read_only;
-  bool ram = options.disk.starts_with("ram:");
-  auto planned = ram ? plan_ramdisk(options, storage) : plan_file(options, storage);
+  const auto plan_disk = options.disk.starts_with("ram:")         ? plan_ramdisk
+                         : options.disk.starts_with(kPscsiPrefix) ? plan_pscsi
+                                                                  : plan_file;
+  auto planned = plan_disk(options, storage);
   if (!planned) return std::unexpected(planned.error());
   storage.serial = derived_serial(storage);
 

@@ -18,12 +18,13 @@ bool read_plugin(Object& object, StoragePlan& storage) {
     storage.plugin = Plugin::block;
   } else if (*name == "ramdisk") {
     storage.plugin = Plugin::ramdisk;
-  } else if (*name == "pscsi" || *name == "user") {
-    value->refuse(fmt::format("{} storage objects are not supported; use block or fileio on {}",
-                              *name, *name == "pscsi" ? "the disk's device" : "an image"));
+  } else if (*name == "pscsi") {
+    storage.plugin = Plugin::pscsi;
+  } else if (*name == "user") {
+    value->refuse("user storage objects are not supported; use block or fileio on an image");
     return false;
   } else {
-    value->refuse("expected fileio, block or ramdisk, got " + value->shown());
+    value->refuse("expected fileio, block, ramdisk or pscsi, got " + value->shown());
     return false;
   }
   return true;
@@ -92,6 +93,9 @@ void read_plugin_fields(Object& object, StoragePlan& storage) {
       read_size(object, storage, true);
       if (auto value = object.take("nullio")) check_inert(*value, kNullio);
       break;
+    case Plugin::pscsi:
+      read_device(object, storage);
+      break;
   }
 }
 
@@ -139,13 +143,18 @@ void read_storage_object(const Value& entry, Plan& plan) {
                       storage.serial, other.path));
     }
   }
+  if (storage.device_reserves)
+    plan.warnings.push_back(fmt::format(
+        "{}: reservations are passed to {}, to which all initiators are one: they keep nobody out "
+        "here; set pgr_support to 1 to have them kept by tsihd",
+        storage.path, storage.device));
   plan.storage.push_back(std::move(storage));
 }
 
 }  // namespace
 
 std::string_view plugin_name(Plugin plugin) {
-  constexpr std::array<std::string_view, 3> kNames{"fileio", "block", "ramdisk"};
+  constexpr std::array<std::string_view, 4> kNames{"fileio", "block", "ramdisk", "pscsi"};
   return kNames[static_cast<std::size_t>(plugin)];
 }
 

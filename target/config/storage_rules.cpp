@@ -43,6 +43,16 @@ void emulate_3pc(const Value& value, StoragePlan& storage) {
   if (auto on = value.boolean()) storage.third_party_copy = *on;
 }
 
+void pgr_support(const Value& value, StoragePlan& storage) {
+  auto on = value.boolean();
+  if (!on || *on) return;
+  if (storage.plugin != Plugin::pscsi) {
+    value.refuse("expected 1: there is no device that could look after reservations instead");
+    return;
+  }
+  storage.device_reserves = true;
+}
+
 /// A switch of the unit that LIO keeps as 0 or 1.
 template <bool scsi::Attributes::*Member>
 void unit_switch(const Value& value, StoragePlan& storage) {
@@ -61,7 +71,7 @@ void emulate_ua_intlck_ctrl(const Value& value, StoragePlan& storage) {
 }
 
 using Unit = scsi::Attributes;
-constexpr std::array<Honoured<StoragePlan>, 14> kHonoured{{
+constexpr std::array<Honoured<StoragePlan>, 15> kHonoured{{
     {"block_size", "logical block in bytes: 512 or 4096; a block device has its own", block_size},
     {"emulate_write_cache", "the disk's volatile cache, the same as write_back",
      emulate_write_cache},
@@ -85,13 +95,15 @@ constexpr std::array<Honoured<StoragePlan>, 14> kHonoured{{
     {"is_nonrot",
      "1: the medium does not rotate, 0: nothing is said; without it the backing is asked",
      is_nonrot},
+    {"pgr_support", "reservations are tsihd's to keep; 0: a pscsi object's go to the device",
+     pgr_support},
 }};
 
 constexpr std::string_view kLimits =
     "our own limits stand in VPD page B0h, where initiators read them";
 constexpr std::string_view kNoProtection = "T10 protection information is not offered";
 
-constexpr std::array<Inert, 20> kInert{{
+constexpr std::array<Inert, 19> kInert{{
     {"alua_support", "1|0", "no target port groups are offered; initiators ask before use"},
     {"emulate_dpo", "1|0", "DPO is a hint about a cache that is the host's"},
     {"emulate_fua_read", "1|0", "a read always sees completed writes"},
@@ -104,7 +116,6 @@ constexpr std::array<Inert, 20> kInert{{
     {"unmap_granularity", "*", kLimits},
     {"unmap_granularity_alignment", "*", kLimits},
     {"unmap_zeroes_data", "0|1", "unmapped blocks always read as zeroes"},
-    {"pgr_support", "1", "persistent reservations cannot be switched off"},
     {"pi_prot_format", "0", kNoProtection},
     {"pi_prot_type", "0", kNoProtection},
     {"pi_prot_verify", "0", kNoProtection},

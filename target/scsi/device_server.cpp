@@ -31,6 +31,7 @@ DeviceServer::DeviceServer(LogicalUnit& unit, Identity identity,
       identity_(std::move(identity)),
       attributes_(attributes),
       backstore_(std::move(backstore)),
+      find_operation_(commands_of(backstore_->geometry())),
       log_(std::move(log)),
       default_mode_{
           .write_cache = backstore_->geometry().write_cache,
@@ -183,7 +184,7 @@ void DeviceServer::enter(Task& task, Command& command, NexusState* nexus, bool w
 /// What SAM and SPC want looked at before the command itself. False: the task has ended.
 bool DeviceServer::check(Task& task) {
   const Command& command = *task.command;
-  const Operation* operation = find_operation(task.cdb());
+  const Operation* operation = find_operation_(command);
   task.operation = operation;
   if (aca_.any() && !task.part && refused_by_aca(task)) return false;
   const bool reports = operation == nullptr || operation->reports_unit_attention;
@@ -272,8 +273,8 @@ void DeviceServer::drop(Task& task) {
 }
 
 void DeviceServer::note_disk_error(const backstore::Io& io) {
-  static constexpr std::array<const char*, 6> kNames{"read",    "write",        "flush",
-                                                     "discard", "write_zeroes", "extent"};
+  static constexpr std::array<const char*, 7> kNames{"read",         "write",  "flush", "discard",
+                                                     "write_zeroes", "extent", "scsi"};
   // Every error for a while, then one in a thousand: a dead disk must not fill the log.
   constexpr std::uint64_t kLoggedErrors = 100;
   if (++disk_errors_ > kLoggedErrors && disk_errors_ % 1000 != 0) return;

@@ -13,6 +13,7 @@
 #include "target/scsi/aca.h"
 #include "target/scsi/logical_unit.h"
 #include "target/scsi/mode_pages.h"
+#include "target/scsi/passed.h"
 #include "target/scsi/reservation_changes.h"
 #include "target/scsi/reservations.h"
 #include "target/scsi/sanitizer.h"
@@ -175,6 +176,7 @@ class DeviceServer {
   const Identity identity_;
   const Attributes attributes_;
   const std::unique_ptr<backstore::Backstore> backstore_;
+  const FindOperation find_operation_;
   const Log log_;
   std::vector<std::unique_ptr<NexusState>> nexuses_;
   NexusState* last_found_ = nullptr;

@@ -18,6 +18,7 @@ enum class SenseKey : std::uint8_t {
   unit_attention = 0x6,
   data_protect = 0x7,
   copy_aborted = 0xa,
+  aborted_command = 0xb,
   miscompare = 0xe,
 };
 
@@ -50,6 +51,8 @@ inline constexpr Sense kNone{};
 inline constexpr Sense kUnitStopped{SenseKey::not_ready, 0x0402};
 inline constexpr Sense kSanitizeInProgress{SenseKey::not_ready, 0x041b};
 inline constexpr Sense kSanitizeFailed{SenseKey::medium_error, 0x3103};
+inline constexpr Sense kCommunicationFailure{SenseKey::hardware_error, 0x0800};
+inline constexpr Sense kCommunicationTimeOut{SenseKey::aborted_command, 0x0801};
 inline constexpr Sense kWriteError{SenseKey::medium_error, 0x0c00};
 inline constexpr Sense kUnrecoveredReadError{SenseKey::medium_error, 0x1100};
 inline constexpr Sense kMiscompare{SenseKey::miscompare, 0x1d00};

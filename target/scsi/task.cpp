@@ -19,6 +19,8 @@ struct DiskLoop {
 namespace {
 
 Sense sense_of(const backstore::Io& io, std::uint64_t lba) {
+  if (io.op == backstore::Op::scsi)
+    return io.error == ETIMEDOUT ? sense::kCommunicationTimeOut : sense::kCommunicationFailure;
   if (io.error == ENOSPC || io.error == EDQUOT) return sense::kSpaceAllocationFailed;
   if (io.error == EROFS || io.error == EBADF || io.error == EPERM) return sense::kWriteProtected;
   const Sense what =
@@ -135,6 +137,17 @@ void Task::find_extent(std::uint64_t offset_bytes, std::uint64_t length_bytes, S
   io.length_bytes = length_bytes;
   io.data = {};
   submit(backstore::Op::extent, next);
+}
+
+void Task::pass(backstore::ScsiExchange::Direction direction, std::span<std::byte> data,
+                Step next) {
+  scsi.direction = direction;
+  scsi.status = scsi.sense_bytes = 0;
+  scsi.transferred_bytes = 0;
+  io.scsi = &scsi;
+  io.offset_bytes = 0;
+  io.data = data;
+  submit(backstore::Op::scsi, next);
 }
 
 void Task::submit(backstore::Op op, Step next) {

@@ -47,6 +47,7 @@ struct Task {
   // -- the handler's
   Step step = nullptr;
   backstore::Io io;
+  backstore::ScsiExchange scsi;  ///< of a command that is passed to a device
   Buffer buffer;
   std::uint64_t lba = 0;
   std::uint64_t blocks = 0;
@@ -87,6 +88,8 @@ struct Task {
                     Step next);
   /// Asks how the disk is allocated: the answer is in `io`.
   void find_extent(std::uint64_t offset_bytes, std::uint64_t length_bytes, Step next);
+  /// Passes `scsi`, whose CDB is set, to the device; its answer is there in `next`.
+  void pass(backstore::ScsiExchange::Direction direction, std::span<std::byte> data, Step next);
   /// A buffer of at least `bytes`; false when there is none, in which case the task has ended with
   /// BUSY.
   bool take_buffer(std::uint32_t bytes);

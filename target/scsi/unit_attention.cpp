@@ -1,14 +1,28 @@
 #include "target/scsi/unit_attention.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 
 namespace tsihd::scsi {
 
+namespace {
+
+constexpr std::array<std::uint16_t, static_cast<std::size_t>(UnitAttention::kCount)> kCodes{
+    0x2900, 0x2903, 0x2f00, 0x477f, 0x2a03, 0x2a04, 0x2a05,
+    0x2c07, 0x2c08, 0x2c09, 0x2a01, 0x2a09, 0x3f0e};
+
+}  // namespace
+
+std::optional<UnitAttention> UnitAttentions::condition_of(unsigned code) {
+  const auto it = std::ranges::find(kCodes, code);
+  if (it != kCodes.end()) return static_cast<UnitAttention>(it - kCodes.begin());
+  // The others that tell of a reset.
+  if (code >> 8 == 0x29) return UnitAttention::power_on;
+  return std::nullopt;
+}
+
 std::optional<Sense> UnitAttentions::first() const {
-  static constexpr std::array<std::uint16_t, static_cast<std::size_t>(UnitAttention::kCount)>
-      kCodes{0x2900, 0x2903, 0x2f00, 0x477f, 0x2a03, 0x2a04, 0x2a05,
-             0x2c07, 0x2c08, 0x2c09, 0x2a01, 0x2a09, 0x3807, 0x3f0e};
   if (pending_ == 0) return std::nullopt;
   return Sense{SenseKey::unit_attention,
                kCodes[static_cast<std::size_t>(std::countr_zero(pending_))]};

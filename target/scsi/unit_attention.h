@@ -37,6 +37,9 @@ class UnitAttentions {
     pending_ |= bit(condition);
   }
   void clear(UnitAttention condition) { pending_ &= ~bit(condition); }
+  /// The condition that a device behind the unit means by this code; nothing for one that we do not
+  /// keep.
+  static std::optional<UnitAttention> condition_of(unsigned code);
   bool any() const { return pending_ != 0; }
   /// The first condition, which stays.
   std::optional<Sense> first() const;

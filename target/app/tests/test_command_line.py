@@ -56,7 +56,7 @@ def test_an_unknown_attribute_is_named_by_its_path(tmp_path):
 def test_check_tells_all_refusals(tmp_path):
     document = json.loads(SAMPLE.read_text())
     document["targets"][0]["tpgs"][0]["attributes"]["t10_pi"] = 1
-    document["storage_objects"][0]["plugin"] = "pscsi"
+    document["storage_objects"][0]["plugin"] = "user"
     (tmp_path / "bad.json").write_text(json.dumps(document))
     done = run("tsihd", "--check", "--config", tmp_path / "bad.json")
     assert done.returncode == 2

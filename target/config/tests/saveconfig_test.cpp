@@ -261,10 +261,9 @@ BOOST_AUTO_TEST_CASE(what_is_not_supported_is_refused_with_reason_and_way_out) {
       {"/targets/1/wwn", "iqn.2003-01.org.linux-iscsi.store.x8664:sn.5f0c1e2d3b4a", "twice"},
       {"/targets/1/fabric", "loopback", "only iscsi"},
       {"/fabric_modules/0/name", "qla2xxx", "only the iscsi fabric"},
-      {"/storage_objects/0/plugin", "pscsi",
-       "storage_objects[0].plugin: pscsi storage objects are "
-       "not supported; use block"},
-      {"/storage_objects/0/plugin", "user", "not supported"},
+      {"/storage_objects/0/plugin", "user",
+       "storage_objects[0].plugin: user storage objects are not supported; use block"},
+      {"/storage_objects/0/attributes/pgr_support", 0, "no device that could"},
       {"/storage_objects/0/attributes/block_size", 1024, "512 or 4096"},
       {"/storage_objects/0/attributes/emulate_write_cache", 0, "contradicts"},
       {"/storage_objects/1/wwn", "3b9a4a21-54c7-4cb6-9b0e-0d9c1e6f7a10", "one disk"},
@@ -333,6 +332,35 @@ BOOST_AUTO_TEST_CASE(weak_secrets_are_warned_of) {
 }
 
 // Red when the guard's attributes do not arrive.
+/// As LIO's tools save one: no wwn, no size, and reservations left to the device.
+json with_pscsi() {
+  json changed = sample();
+  json& storage = changed["storage_objects"][1];
+  storage = {{"plugin", "pscsi"},
+             {"name", "data"},
+             {"dev", "1:0:0:0"},
+             {"attributes", {{"alua_support", 1}, {"emulate_pr", 1}, {"pgr_support", 0}}}};
+  std::string text = changed.dump();
+  for (std::size_t at; (at = text.find("/backstores/block/data")) != std::string::npos;)
+    text.replace(at, 22, "/backstores/pscsi/data");
+  return json::parse(text);
+}
+
+BOOST_AUTO_TEST_CASE(a_scsi_device_is_passed_through) {
+  const auto plan = read_saveconfig(with_pscsi().dump());
+  BOOST_TEST_REQUIRE(plan.has_value(), first_refusal(with_pscsi()));
+  const StoragePlan& storage = plan->storage.at(1);
+  BOOST_TEST((storage.plugin == Plugin::pscsi));
+  BOOST_TEST(storage.device == "1:0:0:0");
+  BOOST_TEST(storage.device_reserves);
+  BOOST_TEST_REQUIRE(plan->warnings.size() == 1u);
+  BOOST_TEST(plan->warnings[0].find("storage_objects[1]: reservations are passed") == 0u);
+  json kept = with_pscsi();
+  kept["storage_objects"][1]["attributes"]["pgr_support"] = 1;
+  BOOST_TEST(!read_saveconfig(kept.dump())->storage.at(1).device_reserves);
+  BOOST_TEST(read_saveconfig(kept.dump())->warnings.empty());
+}
+
 BOOST_AUTO_TEST_CASE(our_own_attributes) {
   json changed = sample();
   auto& attributes = changed["targets"][0]["tpgs"][0]["attributes"];

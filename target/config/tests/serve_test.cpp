@@ -92,6 +92,21 @@ BOOST_AUTO_TEST_CASE(memory) {
   BOOST_TEST(refusal(wrong).starts_with("--serve ram:"));
 }
 
+BOOST_AUTO_TEST_CASE(a_scsi_device) {
+  ServeOptions options;
+  options.disk = "pscsi:1:0:0:0";
+  auto plan = serve_plan(options);
+  BOOST_TEST_REQUIRE(plan.has_value());
+  BOOST_TEST((plan->storage.at(0).plugin == Plugin::pscsi));
+  BOOST_TEST(plan->storage[0].device == "1:0:0:0");
+  BOOST_TEST(!plan->storage[0].device_reserves);
+  options.size = "1G";
+  BOOST_TEST(refusal(options).starts_with("--size: a SCSI device"));
+  options.size.reset();
+  options.disk = "pscsi:";
+  BOOST_TEST(refusal(options).starts_with("--serve pscsi: expected"));
+}
+
 BOOST_AUTO_TEST_CASE(every_wrong_option_is_named) {
   auto with = [](auto change) {
     ServeOptions options = ram();
