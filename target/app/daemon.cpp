@@ -121,7 +121,7 @@ int serve(const config::Plan& plan, const Options& options) {
   Log log(stderr_sink(options.log_level));
   for (const std::string& warning : plan.warnings) log.warning("configuration: {}", warning);
   MadeFiles made(plan);
-  auto pool = backstore::IoPool::create();
+  auto pool = backstore::IoPool::create(backstore::IoPool::kDefaultThreads, options.io_engine);
   if (!pool) return refuse(pool.error().message);
   config::Plan kept = plan;
   std::error_code ignored;
@@ -142,6 +142,7 @@ int serve(const config::Plan& plan, const Options& options) {
     log.info("control socket={}", socket);
   }
   made.keep();
+  log.info("disks engine={}", (*pool)->description());
   if (kept.reservations_folder.empty())
     log.info(
         "reservations are not kept over a power loss (APTPL): no folder {}; make it, or name "

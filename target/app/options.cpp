@@ -19,9 +19,14 @@ const std::map<std::string, Severity> kLevels{{"debug", Severity::debug},
                                               {"warning", Severity::warning},
                                               {"error", Severity::error}};
 
+const std::map<std::string, backstore::IoEngine> kEngines{
+    {"auto", backstore::IoEngine::automatic},
+    {"uring", backstore::IoEngine::uring},
+    {"threads", backstore::IoEngine::threads}};
+
 struct Raw {
   config::ServeOptions serve;
-  std::string config_file, control, level = "info";
+  std::string config_file, control, level = "info", io_engine = "auto";
   std::string state = "/var/lib/tsihd/pr";
   bool check = false, list_attributes = false, list_commands = false, make_secret = false;
 };
@@ -33,10 +38,12 @@ void declare(CLI::App& app, Raw& raw) {
   auto* config = app.add_option("--config", raw.config_file,
                                 "the JSON file of `targetcli saveconfig`, as it is")
                      ->type_name("FILE");
-  auto* serve = app.add_option("--serve", raw.serve.disk,
-                               "a file, a block device, or ram:SIZE, for every initiator")
-                    ->type_name("DISK")
-                    ->excludes(config);
+  auto* serve =
+      app.add_option("--serve", raw.serve.disk,
+                     "a file, a block device, ram:SIZE, or pscsi:DEVICE (a SCSI device, by path or "
+                     "H:C:T:L, whose commands are passed to it), for every initiator")
+          ->type_name("DISK")
+          ->excludes(config);
   auto only_serve = [&](CLI::Option* option, const char* type) {
     option->needs(serve)->type_name(type);
   };
@@ -69,6 +76,11 @@ void declare(CLI::App& app, Raw& raw) {
                  "folder that keeps reservations and mode pages over a power loss (default: " +
                      raw.state + "); none when it is missing")
       ->type_name("DIR");
+  app.add_option("--io-engine", raw.io_engine,
+                 "how files and block devices are read and written: uring, threads, or auto: "
+                 "io_uring where the kernel lets us, found out by using it (default: auto)")
+      ->check(CLI::IsMember(kEngines))
+      ->type_name("ENGINE");
   app.add_flag("--check", raw.check, "say whether the configuration is good, serve nothing");
   app.add_flag("--list-attributes", raw.list_attributes,
                "what is honoured of LIO's attributes, what has no effect, and why");
@@ -125,6 +137,7 @@ std::variant<Options, int> read_command_line(int argc, char** argv) {
   if (app.count("--control") > 0) options.control_socket = raw.control;
   options.reservations_folder = raw.state;
   options.check_only = raw.check;
+  options.io_engine = kEngines.at(raw.io_engine);
   options.log_level = kLevels.at(raw.level);
   return options;
 }

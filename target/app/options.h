@@ -5,6 +5,7 @@
 #include <string>
 #include <variant>
 
+#include "target/backstore/io_pool.h"
 #include "target/base/log.h"
 #include "target/config/serve.h"
 
@@ -15,6 +16,7 @@ struct Options {
   std::optional<config::ServeOptions> serve;  ///< --serve DISK; exactly one of the two
   std::string reservations_folder;            ///< --state DIR
   std::optional<std::string> control_socket;  ///< --control PATH; empty: none
+  backstore::IoEngine io_engine = backstore::IoEngine::automatic;  ///< --io-engine
   bool check_only = false;
   Severity log_level = Severity::info;
 };

@@ -88,12 +88,11 @@ void FileDisk::submit(Io& io) {
   io.error = 0;
   switch (io.op) {
     case Op::read:
-      if (copy_in_memory(io) || read_from_cache(io)) return io.done(io);
-      return pool_.submit(reads_, io);
+      return submit_read(io);
     case Op::write:
-      if (copy_in_memory(io) || write_to_cache(io)) return io.done(io);
-      return pool_.submit(writes_, io);
+      return submit_write(io);
     case Op::flush:
+      return submit_flush(io);
     case Op::discard:
     case Op::write_zeroes:
     case Op::extent:
@@ -102,6 +101,31 @@ void FileDisk::submit(Io& io) {
       io.error = EOPNOTSUPP;
       return io.done(io);
   }
+}
+
+void FileDisk::submit_read(Io& io) {
+  if (copy_in_memory(io) || read_from_cache(io)) return io.done(io);
+  const bool bounces = options_.direct && !aligned(io.data);
+  if (!bounces && pool_.submit_to_ring(reads_, io, {RingRequest::Kind::read, fd_.get(), 0})) return;
+  pool_.submit(reads_, io);
+}
+
+/// Only what goes past the page cache is worth the ring's while: the kernel gives a buffered write
+/// to a thread of its own, where ours can sync once for a whole batch, and can be kept from growing
+/// a file that has just shrunk.
+void FileDisk::submit_write(Io& io) {
+  if (copy_in_memory(io) || write_to_cache(io)) return io.done(io);
+  const bool inside = io.offset_bytes + io.data.size() <= end_bytes_;
+  const RingRequest how{RingRequest::Kind::write, fd_.get(), io.force_unit_access ? RWF_DSYNC : 0};
+  if (options_.direct && inside && aligned(io.data) && pool_.submit_to_ring(writes_, io, how))
+    return;
+  pool_.submit(writes_, io);
+}
+
+void FileDisk::submit_flush(Io& io) {
+  const RingRequest how{RingRequest::Kind::sync, fd_.get(), 0};
+  if (options_.direct && pool_.submit_to_ring(others_, io, how)) return;
+  pool_.submit(others_, io);
 }
 
 /// True when the page cache held all of it. RWF_NOWAIT never waits for a disk: what it does not

@@ -41,6 +41,9 @@ class FileDisk final : public Backstore {
   std::optional<SpaceUse> space_use() const override;
 
  private:
+  void submit_read(Io& io);
+  void submit_write(Io& io);
+  void submit_flush(Io& io);
   bool read_from_cache(Io& io);
   bool write_to_cache(Io& io);
   bool copy_in_memory(Io& io);

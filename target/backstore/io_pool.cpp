@@ -138,7 +138,7 @@ struct IoPool::Shared {
   }
 };
 
-Result<std::unique_ptr<IoPool>> IoPool::create(unsigned threads) {
+Result<std::unique_ptr<IoPool>> IoPool::create(unsigned threads, IoEngine engine) {
   const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (fd < 0)
     return fail(fmt::format("I/O pool: eventfd: {}; raise the limit of open files (ulimit -n)",
@@ -149,6 +149,15 @@ Result<std::unique_ptr<IoPool>> IoPool::create(unsigned threads) {
   // The first starts now: with none at all requests would wait for ever.
   if (!pool->shared_->start_thread())
     return fail("I/O pool: cannot start a thread; raise the limit of processes (ulimit -u)");
+  if (engine == IoEngine::threads) return pool;
+  auto ring = Ring::create(fd);
+  if (!ring && engine == IoEngine::uring)
+    return fail(
+        fmt::format("I/O engine: {}; --io-engine auto goes on without it", ring.error().message));
+  if (ring)
+    pool->ring_ = std::move(*ring);
+  else
+    pool->why_no_ring_ = ring.error().message;
   return pool;
 }
 
@@ -168,24 +177,39 @@ int IoPool::wake_fd() const { return shared_->event_fd; }
 
 std::uint64_t IoPool::outstanding() const { return outstanding_; }
 
-std::string IoPool::description() const { return fmt::format("threads({})", shared_->max_threads); }
+std::string IoPool::description() const {
+  const std::string threads = fmt::format("threads({})", shared_->max_threads);
+  if (ring_ != nullptr) return fmt::format("io_uring({})+{}", Ring::kDepth, threads);
+  return why_no_ring_.empty() ? threads : fmt::format("{} ({})", threads, why_no_ring_);
+}
 
 void IoPool::allow_threads(unsigned more) {
   std::lock_guard lock(shared_->mutex);
   shared_->max_threads = std::min(shared_->max_threads + more, kMaxThreads);
 }
 
+bool IoPool::submit_to_ring(IoLane& again, Io& io, const RingRequest& how) {
+  if (ring_ == nullptr || !ring_->submit(again, io, how)) return false;
+  ++outstanding_;
+  return true;
+}
+
 void IoPool::submit(IoLane& lane, Io& io) {
+  ++outstanding_;
+  enqueue(lane, io);
+}
+
+void IoPool::enqueue(IoLane& lane, Io& io) {
   io.next = nullptr;
   if (lane.pending_head == nullptr) {
     lane.next_pending = pending_lanes_;
     pending_lanes_ = &lane;
   }
   append(lane.pending_head, lane.pending_tail, &io, &io);
-  ++outstanding_;
 }
 
 void IoPool::flush_submissions() {
+  if (ring_ != nullptr) ring_->flush();
   if (pending_lanes_ == nullptr) return;
   std::lock_guard lock(shared_->mutex);
   while (pending_lanes_ != nullptr) {
@@ -213,15 +237,37 @@ unsigned IoPool::drain() {
     ++completed;
     io.done(io);
   }
+  completed += drain_ring();
   flush_submissions();
+  return completed;
+}
+
+/// What completes while its own completions are looked at waits for the next turn: the loop's other
+/// sources must not starve.
+unsigned IoPool::drain_ring() {
+  unsigned completed = 0;
+  IoLane* again = nullptr;
+  for (unsigned i = 0; ring_ != nullptr && i < Ring::kDepth; ++i) {
+    Io* io = ring_->take_completed(again);
+    if (io == nullptr) break;
+    if (again != nullptr) {
+      enqueue(*again, *io);
+      continue;
+    }
+    --outstanding_;
+    ++completed;
+    io->done(*io);
+  }
   return completed;
 }
 
 void IoPool::wait_idle() {
   flush_submissions();
   while (outstanding_ > 0) {
+    constexpr int kTryAgainMs = 10;
+    const bool held_back = ring_ != nullptr && ring_->holds_back();
     pollfd wake{shared_->event_fd, POLLIN, 0};
-    ::poll(&wake, 1, -1);
+    ::poll(&wake, 1, held_back ? kTryAgainMs : -1);
     drain();
   }
 }

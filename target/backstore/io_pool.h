@@ -1,11 +1,13 @@
-// The asynchronous engine behind fileio and block: what would block the event loop runs on a
-// bounded pool of threads, and comes back to the loop in batches through one eventfd.
+// The asynchronous engine behind fileio and block: what would block the event loop goes to io_uring
+// where the kernel lets us, or runs on a bounded pool of threads, and comes back to the loop in
+// batches through one eventfd.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 
 #include "target/backstore/backstore.h"
+#include "target/backstore/ring.h"
 #include "target/base/result.h"
 
 namespace tsihd::backstore {
@@ -45,6 +47,9 @@ struct IoLane {
   IoLane* next_ready = nullptr;
 };
 
+/// `automatic`: io_uring where it works, found out by using it; threads elsewhere.
+enum class IoEngine : std::uint8_t { automatic, uring, threads };
+
 /// One per process (or per event loop). All members are called on the event loop's thread. It
 /// outlives every backstore opened with it.
 ///
@@ -59,8 +64,10 @@ class IoPool {
   static constexpr unsigned kMaxThreads = 64;
 
   /// Starts one thread; others come as work does, up to `threads` (1..kMaxThreads). Fails when the
-  /// process is out of file descriptors or threads.
-  static Result<std::unique_ptr<IoPool>> create(unsigned threads = kDefaultThreads);
+  /// process is out of file descriptors or threads, and with IoEngine::uring when that is not to be
+  /// had.
+  static Result<std::unique_ptr<IoPool>> create(unsigned threads = kDefaultThreads,
+                                                IoEngine engine = IoEngine::automatic);
   /// Waits for what is running; no `done` is called any more. Call wait_idle() first.
   ~IoPool();
   IoPool(const IoPool&) = delete;
@@ -77,20 +84,29 @@ class IoPool {
   void wait_idle();
   /// Requests submitted whose `done` has not been called.
   std::uint64_t outstanding() const;
-  /// What the engine is, for the log: "threads(8)".
+  /// What the engine is, for the log: "io_uring(256)+threads(8)", "threads(8)"; where io_uring was
+  /// wanted in vain, followed by why.
   std::string description() const;
 
   /// Room for `more` threads, kMaxThreads in all at the most: for a backstore whose requests can
   /// hold theirs for long, so that they do not hold up the others.
   void allow_threads(unsigned more);
+  /// For backstores: puts a request to io_uring; false when there is none or it is full, and the
+  /// request is the caller's again. `again` is whose threads carry out the whole when the kernel
+  /// did only a part of it.
+  bool submit_to_ring(IoLane& again, Io& io, const RingRequest& how);
   /// For backstores: queues one request.
   void submit(IoLane& lane, Io& io);
 
  private:
   struct Shared;
   explicit IoPool(std::unique_ptr<Shared> shared);
+  void enqueue(IoLane& lane, Io& io);
+  unsigned drain_ring();
 
   std::unique_ptr<Shared> shared_;
+  std::unique_ptr<Ring> ring_;
+  std::string why_no_ring_;
   IoLane* pending_lanes_ = nullptr;
   std::uint64_t outstanding_ = 0;
 };

@@ -1,5 +1,5 @@
-// The contract of every backstore, on real files: what is written is read, discards read as zeroes,
-// sizes follow the file, and errors are errors and one clear line.
+// The contract of every backstore, on real files and by both engines: what is written is read,
+// discards read as zeroes, sizes follow the file, and errors are errors and one clear line.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -16,6 +16,7 @@
 #include <functional>
 #include <vector>
 
+#include "target/backstore/file_disk.h"
 #include "target/backstore/open.h"
 
 using namespace tsihd::backstore;
@@ -34,18 +35,44 @@ struct Folder {
   std::string file(const char* name) const { return (path / name).string(); }
 };
 
+/// Past the page cache, as `block` has its device; no block device is needed to see it. Where the
+/// filesystem of the tests' folder has no O_DIRECT it is one more file.
+std::unique_ptr<Backstore> open_direct(IoPool& pool, const std::string& path) {
+  int raw = ::open(path.c_str(), O_RDWR | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
+  const bool direct = raw >= 0;
+  if (!direct) raw = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  Fd fd(raw);
+  BOOST_TEST_REQUIRE(::ftruncate(fd.get(), kMiB) == 0);
+  FileDiskOptions options{.type = "fileio", .path = path, .direct = direct, .geometry = {}};
+  options.geometry.size_bytes = kMiB;
+  options.geometry.can_discard = true;
+  return std::make_unique<FileDisk>(pool, std::move(fd), std::move(options));
+}
+
 struct Fixture {
   Folder folder;
-  std::unique_ptr<IoPool> pool = IoPool::create(4).value();
+  std::unique_ptr<IoPool> pool = IoPool::create(4, IoEngine::threads).value();
 
   std::unique_ptr<Backstore> open(const std::string& kind) {
     if (kind == "ramdisk") return open_ramdisk({.size_bytes = kMiB}).value();
+    if (kind == "direct") return open_direct(*pool, folder.file("disk"));
     return open_fileio(*pool, {.path = folder.file("disk"),
                                .write_back = kind == "write_back",
                                .read_only = false,
                                .block_size_bytes = 512,
                                .create_size_bytes = kMiB})
         .value();
+  }
+
+  /// Null, and a line in the log, where io_uring is not to be had.
+  std::unique_ptr<Backstore> open(const std::string& kind, IoEngine engine) {
+    auto other = IoPool::create(4, engine);
+    if (!other) {
+      BOOST_TEST_MESSAGE("not tested: " << other.error().message);
+      return nullptr;
+    }
+    pool = std::move(*other);
+    return open(kind);
   }
 
   int run(Backstore& disk, Op op, std::uint64_t offset, std::span<std::byte> data,
@@ -77,7 +104,13 @@ std::vector<std::byte> filled(std::size_t bytes, unsigned seed) {
   return data;
 }
 
-const char* const kKinds[] = {"ramdisk", "write_back", "write_through"};
+/// What there is of each, as Boost.Test prints it: the kind of disk, and the engine behind it.
+const char* const kKinds[] = {"ramdisk", "write_back", "write_through", "direct"};
+const char* const kEngines[] = {"threads", "uring"};
+const auto kDisks = boost::unit_test::data::make(kKinds) * boost::unit_test::data::make(kEngines);
+IoEngine engine_of(std::string_view name) {
+  return name == "uring" ? IoEngine::uring : IoEngine::threads;
+}
 
 std::string error_of(const tsihd::Result<std::unique_ptr<Backstore>>& result) {
   return result ? "no error" : result.error().message;
@@ -90,9 +123,9 @@ bool says(const std::string& line, const char* words) {
 
 }  // namespace
 
-BOOST_DATA_TEST_CASE_F(Fixture, what_is_written_is_read, boost::unit_test::data::make(kKinds),
-                       kind) {
-  auto disk = open(kind);
+BOOST_DATA_TEST_CASE_F(Fixture, what_is_written_is_read, kDisks, kind, engine) {
+  auto disk = open(kind, engine_of(engine));
+  if (disk == nullptr) return;
   auto data = filled(70000 / 512 * 512, 3);
   for (bool fua : {false, true}) {
     BOOST_TEST(run(*disk, Op::write, 1024, data, 0, fua) == 0);
@@ -103,9 +136,9 @@ BOOST_DATA_TEST_CASE_F(Fixture, what_is_written_is_read, boost::unit_test::data:
   BOOST_TEST((read(*disk, 0, 1024) == std::vector<std::byte>(1024)));
 }
 
-BOOST_DATA_TEST_CASE_F(Fixture, discarded_and_zeroed_ranges_read_as_zeroes,
-                       boost::unit_test::data::make(kKinds), kind) {
-  auto disk = open(kind);
+BOOST_DATA_TEST_CASE_F(Fixture, discarded_and_zeroed_ranges_read_as_zeroes, kDisks, kind, engine) {
+  auto disk = open(kind, engine_of(engine));
+  if (disk == nullptr) return;
   BOOST_TEST(disk->geometry().can_discard);
   auto data = filled(65536, 1);
   for (Op op : {Op::discard, Op::write_zeroes}) {
@@ -118,9 +151,9 @@ BOOST_DATA_TEST_CASE_F(Fixture, discarded_and_zeroed_ranges_read_as_zeroes,
 }
 
 // Red when data is called a hole: an initiator that copies only what is mapped would lose it.
-BOOST_DATA_TEST_CASE_F(Fixture, extents_tell_holes_from_data, boost::unit_test::data::make(kKinds),
-                       kind) {
-  auto disk = open(kind);
+BOOST_DATA_TEST_CASE_F(Fixture, extents_tell_holes_from_data, kDisks, kind, engine) {
+  auto disk = open(kind, engine_of(engine));
+  if (disk == nullptr) return;
   const auto extent = [&](std::uint64_t offset_bytes, std::uint64_t length_bytes) {
     Io io;
     io.op = Op::extent;
@@ -150,9 +183,10 @@ BOOST_DATA_TEST_CASE_F(Fixture, extents_tell_holes_from_data, boost::unit_test::
   BOOST_TEST((extent(0, kMiB) == Answer{kMiB, true}));
 }
 
-BOOST_DATA_TEST_CASE_F(Fixture, beyond_the_end_is_an_error_and_the_disk_stays_up,
-                       boost::unit_test::data::make(kKinds), kind) {
-  auto disk = open(kind);
+BOOST_DATA_TEST_CASE_F(Fixture, beyond_the_end_is_an_error_and_the_disk_stays_up, kDisks, kind,
+                       engine) {
+  auto disk = open(kind, engine_of(engine));
+  if (disk == nullptr) return;
   std::vector<std::byte> data(8192);
   BOOST_TEST(run(*disk, Op::read, kMiB - 4096, data) == EIO);
   BOOST_TEST(run(*disk, Op::write, kMiB - 4096, data) == EIO);
@@ -160,8 +194,9 @@ BOOST_DATA_TEST_CASE_F(Fixture, beyond_the_end_is_an_error_and_the_disk_stays_up
   BOOST_TEST(run(*disk, Op::read, kMiB - 8192, data) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(Fixture, resize_both_ways, boost::unit_test::data::make(kKinds), kind) {
-  auto disk = open(kind);
+BOOST_DATA_TEST_CASE_F(Fixture, resize_both_ways, kDisks, kind, engine) {
+  auto disk = open(kind, engine_of(engine));
+  if (disk == nullptr) return;
   auto data = filled(4096, 5);
   BOOST_TEST(run(*disk, Op::write, kMiB - 4096, data) == 0);
   BOOST_TEST(disk->resize(2 * kMiB).has_value());

@@ -167,7 +167,7 @@ BOOST_AUTO_TEST_CASE(a_blocked_lane_does_not_hold_up_another) {
 }
 
 BOOST_AUTO_TEST_CASE(drain_without_completions_is_harmless) {
-  auto pool = IoPool::create(1).value();
+  auto pool = IoPool::create(1, IoEngine::threads).value();
   BOOST_TEST(pool->drain() == 0u);
   pool->flush_submissions();
   pool->wait_idle();
