@@ -176,10 +176,28 @@ int FileDisk::transfer(bool write, std::span<std::byte> data, std::uint64_t offs
   return 0;
 }
 
-int FileDisk::write_inside(std::span<std::byte> data, std::uint64_t offset_bytes, int flags) const {
+/// Changes nothing beyond the end, wherever that is by now.
+template <class Change>
+int FileDisk::change_inside(std::uint64_t offset_bytes, std::uint64_t length_bytes,
+                            Change change) const {
   const std::shared_lock lock(end_mutex_);
-  if (offset_bytes + data.size() > end_bytes_) return EIO;
-  return transfer(true, data, offset_bytes, flags);
+  if (offset_bytes > end_bytes_ || length_bytes > end_bytes_ - offset_bytes) return EIO;
+  return change();
+}
+
+int FileDisk::write_inside(std::span<std::byte> data, std::uint64_t offset_bytes, int flags) const {
+  return change_inside(offset_bytes, data.size(),
+                       [&] { return transfer(true, data, offset_bytes, flags); });
+}
+
+/// fallocate() would make room beyond the end of a file, which nobody sees and nobody gives back.
+int FileDisk::allocate_inside(int mode, const Io& io) const {
+  return change_inside(io.offset_bytes, io.length_bytes, [&] {
+    const int done =
+        ::fallocate(fd_.get(), mode | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(io.offset_bytes),
+                    static_cast<off_t>(io.length_bytes));
+    return done == 0 ? 0 : errno;
+  });
 }
 
 int FileDisk::transfer_bounced(bool write, std::span<std::byte> data, std::uint64_t offset_bytes,
@@ -244,13 +262,7 @@ void FileDisk::run_others(void* self, Io* batch) {
 
 /// Deallocates. On a block device the same call demands that the range reads as zeroes afterwards,
 /// which BLKDISCARD does not promise.
-int FileDisk::discard(const Io& io) const {
-  const int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-  if (::fallocate(fd_.get(), mode, static_cast<off_t>(io.offset_bytes),
-                  static_cast<off_t>(io.length_bytes)) == 0)
-    return 0;
-  return errno;
-}
+int FileDisk::discard(const Io& io) const { return allocate_inside(FALLOC_FL_PUNCH_HOLE, io); }
 
 /// A device, and a filesystem that does not know its holes, has none. The file's position, which
 /// lseek moves, is used by nobody.
@@ -264,11 +276,9 @@ void FileDisk::find_extent(Io& io) const {
 }
 
 int FileDisk::write_zeroes(const Io& io) const {
-  const auto offset = static_cast<off_t>(io.offset_bytes);
-  const auto length = static_cast<off_t>(io.length_bytes);
   for (int mode : {FALLOC_FL_ZERO_RANGE, FALLOC_FL_PUNCH_HOLE}) {
-    if (::fallocate(fd_.get(), mode | FALLOC_FL_KEEP_SIZE, offset, length) == 0) return 0;
-    if (errno != EOPNOTSUPP && errno != EINVAL) return errno;
+    const int error = allocate_inside(mode, io);
+    if (error != EOPNOTSUPP && error != EINVAL) return error;
   }
   return write_zero_pages(io.offset_bytes, io.length_bytes);
 }

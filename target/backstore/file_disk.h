@@ -53,9 +53,12 @@ class FileDisk final : public Backstore {
   static void run_writes(void* self, Io* batch);
   static void run_others(void* self, Io* batch);
   int transfer(bool write, std::span<std::byte> data, std::uint64_t offset_bytes, int flags) const;
+  template <class Change>
+  int change_inside(std::uint64_t offset_bytes, std::uint64_t length_bytes, Change change) const;
   int write_inside(std::span<std::byte> data, std::uint64_t offset_bytes, int flags) const;
   int transfer_bounced(bool write, std::span<std::byte> data, std::uint64_t offset_bytes,
                        int flags) const;
+  int allocate_inside(int mode, const Io& io) const;
   int write_zeroes(const Io& io) const;
   int discard(const Io& io) const;
   void find_extent(Io& io) const;

@@ -21,10 +21,25 @@ namespace {
 Sense sense_of(const backstore::Io& io, std::uint64_t lba) {
   if (io.op == backstore::Op::scsi)
     return io.error == ETIMEDOUT ? sense::kCommunicationTimeOut : sense::kCommunicationFailure;
-  if (io.error == ENOSPC || io.error == EDQUOT) return sense::kSpaceAllocationFailed;
-  if (io.error == EROFS || io.error == EBADF || io.error == EPERM) return sense::kWriteProtected;
-  const Sense what =
-      io.op == backstore::Op::read ? sense::kUnrecoveredReadError : sense::kWriteError;
+  switch (io.error) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+      return sense::kSpaceAllocationFailed;
+    case EROFS:
+    case EBADF:
+    case EPERM:
+      return sense::kWriteProtected;
+    case ETIMEDOUT:
+      return sense::kCommunicationTimeOut;
+    case ENODEV:
+    case ENXIO:
+      return sense::kCommunicationFailure;
+    default:
+      break;
+  }
+  const bool reads = io.op == backstore::Op::read || io.op == backstore::Op::extent;
+  const Sense what = reads ? sense::kUnrecoveredReadError : sense::kWriteError;
   return io.op == backstore::Op::flush ? what : sense::with_information(what, lba);
 }
 
@@ -194,12 +209,25 @@ void Task::disk_done(backstore::Io& io) {
 
 void Task::after_disk() {
   if (command->aborted) return server->drop(*this);
-  if (io.error != 0) {
-    server->note_disk_error(io);
-    const std::uint64_t at = io.offset_bytes / server->block_bytes();
-    return fail(sense_of(io, at));
-  }
-  step(*this);
+  if (io.error == 0) return step(*this);
+  if (const auto gone = first_lba_gone())
+    return fail(sense::with_information(sense::kLbaOutOfRange, *gone));
+  server->note_disk_error(io);
+  if (io.error == ENOMEM) return finish(Status::busy);
+  fail(sense_of(io, io.offset_bytes / server->block_bytes()));
+}
+
+/// The disk shrank under the request: what it points at is gone, which is no fault of the medium. A
+/// file that was cut behind our back is noticed here.
+std::optional<std::uint64_t> Task::first_lba_gone() {
+  if (io.error != EIO || io.op == backstore::Op::flush || io.op == backstore::Op::scsi)
+    return std::nullopt;
+  static_cast<void>(server->refresh_capacity());
+  const bool moves_data = io.op == backstore::Op::read || io.op == backstore::Op::write;
+  const std::uint64_t end_bytes = io.offset_bytes + (moves_data ? io.data.size() : io.length_bytes);
+  const std::uint64_t block = server->block_bytes();
+  if (end_bytes <= server->block_count() * block) return std::nullopt;
+  return std::max(io.offset_bytes / block, server->block_count());
 }
 
 }  // namespace tsihd::scsi

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "target/backstore/backstore.h"
@@ -102,6 +103,7 @@ struct Task {
   void after_disk();
   void note_change() const;
   void end_without_data(Status status);
+  std::optional<std::uint64_t> first_lba_gone();
   static void disk_done(backstore::Io& io);
 };
 

@@ -243,6 +243,38 @@ BOOST_FIXTURE_TEST_CASE(a_write_that_was_queued_when_the_file_shrank_does_not_gr
   BOOST_TEST(disk->geometry().size_bytes == kMiB / 2);
 }
 
+// Red when zeroes or holes are made beyond the end: a file keeps room there that nobody can use.
+BOOST_FIXTURE_TEST_CASE(what_was_queued_when_the_file_shrank_changes_nothing_beyond_its_end,
+                        Fixture) {
+  auto disk = open("write_back");
+  for (Op op : {Op::write_zeroes, Op::discard}) {
+    Io io;
+    io.op = op;
+    io.offset_bytes = kMiB / 2;
+    io.length_bytes = kMiB / 2;
+    io.done = [](Io&) {};
+    BOOST_TEST(disk->resize(kMiB).has_value());
+    disk->submit(io);
+    BOOST_TEST(disk->resize(kMiB / 2).has_value());
+    pool->wait_idle();
+    BOOST_TEST(io.error == EIO);
+    struct stat info {};
+    ::stat(folder.file("disk").c_str(), &info);
+    BOOST_TEST(info.st_blocks == 0);
+  }
+}
+
+// /dev/full takes nothing and never runs dry: a disk on a filesystem that is full.
+BOOST_FIXTURE_TEST_CASE(a_full_filesystem_is_an_error_and_the_disk_stays_up, Fixture) {
+  FileDiskOptions options{.type = "fileio", .path = "/dev/full", .geometry = {}};
+  options.geometry.size_bytes = kMiB;
+  FileDisk disk(*pool, Fd(::open("/dev/full", O_RDWR | O_CLOEXEC)), std::move(options));
+  std::vector<std::byte> data(4096, std::byte{1});
+  BOOST_TEST(run(disk, Op::write, 0, data) == ENOSPC);
+  BOOST_TEST(run(disk, Op::read, 0, data) == 0);
+  BOOST_TEST(run(disk, Op::write, 0, data) == ENOSPC);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_new_file_is_sparse_and_a_discard_gives_space_back, Fixture) {
   auto disk = open("write_back");
   struct stat info {};
