@@ -188,6 +188,13 @@ void IoPool::allow_threads(unsigned more) {
   shared_->max_threads = std::min(shared_->max_threads + more, kMaxThreads);
 }
 
+void IoPool::complete_later(Io& io) {
+  io.next = nullptr;
+  append(later_head_, later_tail_, &io, &io);
+  ++outstanding_;
+  shared_->signal();
+}
+
 bool IoPool::submit_to_ring(IoLane& again, Io& io, const RingRequest& how) {
   if (ring_ == nullptr || !ring_->submit(again, io, how)) return false;
   ++outstanding_;
@@ -230,15 +237,21 @@ unsigned IoPool::drain() {
     done = std::exchange(shared_->done_head, nullptr);
     shared_->signalled = false;
   }
+  unsigned completed = complete(std::exchange(later_head_, nullptr));
+  completed += complete(done);
+  completed += drain_ring();
+  flush_submissions();
+  return completed;
+}
+
+unsigned IoPool::complete(Io* chain) {
   unsigned completed = 0;
-  while (done != nullptr) {
-    Io& io = *std::exchange(done, done->next);
+  while (chain != nullptr) {
+    Io& io = *std::exchange(chain, chain->next);
     --outstanding_;
     ++completed;
     io.done(io);
   }
-  completed += drain_ring();
-  flush_submissions();
   return completed;
 }
 

@@ -91,6 +91,9 @@ class IoPool {
   /// Room for `more` threads, kMaxThreads in all at the most: for a backstore whose requests can
   /// hold theirs for long, so that they do not hold up the others.
   void allow_threads(unsigned more);
+  /// For backstores: completes a request that is carried out already, in the loop's next turn, so
+  /// that others have theirs between the parts of a long command.
+  void complete_later(Io& io);
   /// For backstores: puts a request to io_uring; false when there is none or it is full, and the
   /// request is the caller's again. `again` is whose threads carry out the whole when the kernel
   /// did only a part of it.
@@ -103,11 +106,14 @@ class IoPool {
   explicit IoPool(std::unique_ptr<Shared> shared);
   void enqueue(IoLane& lane, Io& io);
   unsigned drain_ring();
+  unsigned complete(Io* chain);
 
   std::unique_ptr<Shared> shared_;
   std::unique_ptr<Ring> ring_;
   std::string why_no_ring_;
   IoLane* pending_lanes_ = nullptr;
+  Io* later_head_ = nullptr;
+  Io* later_tail_ = nullptr;
   std::uint64_t outstanding_ = 0;
 };
 

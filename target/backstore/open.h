@@ -41,6 +41,9 @@ inline constexpr std::uint64_t kMaxRamdiskBytes = 64ull << 30;
 struct RamdiskOptions {
   std::uint64_t size_bytes = 0;
   std::uint32_t block_size_bytes = 512;  ///< 512 or 4096
+  /// With it, a request in every few megabytes completes in the loop's next turn, and commands that
+  /// go over the whole disk hold up nobody. Without, every request completes inside submit().
+  IoPool* pool = nullptr;
 };
 Result<std::unique_ptr<Backstore>> open_ramdisk(const RamdiskOptions& options);
 

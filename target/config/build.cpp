@@ -55,7 +55,7 @@ Result<std::unique_ptr<backstore::Backstore>> open_backstore(const StoragePlan& 
     case Plugin::block:
       return backstore::open_block(pool, {storage.device, storage.read_only});
     case Plugin::ramdisk:
-      return backstore::open_ramdisk({storage.size_bytes, storage.block_size_bytes});
+      return backstore::open_ramdisk({storage.size_bytes, storage.block_size_bytes, &pool});
     case Plugin::pscsi:
       return backstore::open_pscsi(pool,
                                    {storage.device, storage.read_only, storage.device_reserves});

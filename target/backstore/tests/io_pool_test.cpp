@@ -166,6 +166,23 @@ BOOST_AUTO_TEST_CASE(a_blocked_lane_does_not_hold_up_another) {
   BOOST_TEST(completions.done.size() == slow.size() + fast.size());
 }
 
+BOOST_AUTO_TEST_CASE(what_completes_later_completes_in_the_next_turn) {
+  auto pool = IoPool::create(1).value();
+  Completions completions;
+  std::array<Io, 2> ios;
+  for (Io& io : ios) {
+    io.done = note;
+    io.owner = &completions;
+    pool->complete_later(io);
+  }
+  BOOST_TEST(completions.done.empty());
+  BOOST_TEST(pool->outstanding() == 2u);
+  pollfd wake{pool->wake_fd(), POLLIN, 0};
+  BOOST_TEST(::poll(&wake, 1, 0) == 1);
+  BOOST_TEST(pool->drain() == 2u);
+  BOOST_TEST((completions.done.front() == &ios.front()));
+}
+
 BOOST_AUTO_TEST_CASE(drain_without_completions_is_harmless) {
   auto pool = IoPool::create(1, IoEngine::threads).value();
   BOOST_TEST(pool->drain() == 0u);

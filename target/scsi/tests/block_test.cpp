@@ -317,3 +317,23 @@ BOOST_AUTO_TEST_CASE(over_a_file) {
   }
   ::unlink(name.c_str());
 }
+
+/// A disk that shares its event loop with others.
+struct PooledBench {
+  static constexpr std::uint64_t kSizeBytes = 64u << 20;
+  std::unique_ptr<backstore::IoPool> pool = backstore::IoPool::create(1).value();
+  Bench bench{backstore::open_ramdisk({.size_bytes = kSizeBytes, .pool = pool.get()}).value()};
+};
+
+// Red when a command that goes over the whole disk runs in one go: every other connection of the
+// event loop would wait for it.
+BOOST_FIXTURE_TEST_CASE(a_verify_of_a_whole_ramdisk_leaves_turns_to_others, PooledBench) {
+  Sent& verify = bench.a->send(cdb16(0x8f, 0, kSizeBytes / 512), {}, 0);
+  unsigned turns = 0;
+  for (; !verify.done && turns < 1000; ++turns) {
+    BOOST_TEST(bench.b->send(kTestUnitReady).good());
+    pool->drain();
+  }
+  BOOST_TEST(verify.good());
+  BOOST_TEST(turns == 64u / 4);
+}
