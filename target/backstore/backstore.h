@@ -63,6 +63,11 @@ struct Geometry {
   std::uint64_t size_bytes = 0;
   std::uint32_t block_size_bytes = 512;  ///< logical block: 512 or 4096
   std::uint32_t physical_block_bytes = 512;
+  /// What the device likes best, for initiators to know (VPD page B0h); 0: it does not say.
+  std::uint32_t minimum_io_bytes = 0;  ///< transfers in multiples of it are not read-modify-write
+  std::uint32_t optimal_io_bytes = 0;
+  std::uint32_t discard_granularity_bytes = 0;
+  std::uint32_t discard_alignment_bytes = 0;  ///< where the first granule begins
   bool read_only = false;
   bool rotational = false;
   bool can_discard = false;

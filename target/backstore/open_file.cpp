@@ -45,6 +45,29 @@ std::uint64_t queue_limit(dev_t device, std::string_view name) {
   return 0;
 }
 
+/// queue/write_cache: whether a completed write may still be volatile.
+bool has_write_cache(dev_t device) {
+  const std::string base = fmt::format("/sys/dev/block/{}:{}", major(device), minor(device));
+  for (std::string_view folder : {"queue", "../queue"}) {
+    std::ifstream file(fmt::format("{}/{}/write_cache", base, folder));
+    std::string mode;
+    if (std::getline(file, mode)) return mode != "write through";
+  }
+  return true;
+}
+
+std::uint32_t small_limit(dev_t device, std::string_view name) {
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(queue_limit(device, name), UINT32_MAX));
+}
+
+/// A partition's first granule is not its disk's.
+std::uint32_t discard_alignment(dev_t device) {
+  std::ifstream file(
+      fmt::format("/sys/dev/block/{}:{}/discard_alignment", major(device), minor(device)));
+  std::uint32_t bytes = 0;
+  return file >> bytes ? bytes : 0;
+}
+
 void describe_block_device(int fd, const struct stat& info, Geometry& geometry) {
   unsigned physical = 0;
   if (::ioctl(fd, BLKPBSZGET, &physical) == 0)
@@ -52,6 +75,10 @@ void describe_block_device(int fd, const struct stat& info, Geometry& geometry) 
   int read_only = 0;
   if (::ioctl(fd, BLKROGET, &read_only) == 0 && read_only != 0) geometry.read_only = true;
   geometry.rotational = queue_limit(info.st_rdev, "rotational") != 0;
+  geometry.minimum_io_bytes = small_limit(info.st_rdev, "minimum_io_size");
+  geometry.optimal_io_bytes = small_limit(info.st_rdev, "optimal_io_size");
+  geometry.discard_granularity_bytes = small_limit(info.st_rdev, "discard_granularity");
+  geometry.discard_alignment_bytes = discard_alignment(info.st_rdev);
   // Both, for a discarded range must read as zeroes: the contract of Geometry::can_discard.
   geometry.can_discard = !geometry.read_only &&
                          queue_limit(info.st_rdev, "discard_max_bytes") > 0 &&
@@ -203,6 +230,8 @@ Result<std::unique_ptr<Backstore>> open_block(IoPool& pool, const BlockOptions& 
   disk.geometry.block_size_bytes = static_cast<std::uint32_t>(block_size);
   disk.geometry.read_only = options.read_only;
   describe_block_device(fd.get(), *info, disk.geometry);
+  // Through the page cache every write is volatile, whatever the device says.
+  if (direct) disk.geometry.write_cache = has_write_cache(info->st_rdev);
   return finish(pool, std::move(fd), std::move(disk));
 }
 

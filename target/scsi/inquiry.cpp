@@ -103,9 +103,12 @@ void block_limits(const Task& task, Bytes& page) {
   page.resize(64);
   page[4] = std::byte{0x01};  // WSNZ: WRITE SAME of "all that follows" is refused
   if (task.server->attributes().compare_and_write) page[5] = std::byte{kMaxCompareAndWriteBlocks};
-  put16(&page[6], geometry.physical_block_bytes / block);  // optimal granularity
+  const std::uint32_t granule = std::max(geometry.physical_block_bytes, geometry.minimum_io_bytes);
+  put16(&page[6], std::min(granule, kMaxTransferBytes) / block);  // optimal granularity
   put32(&page[8], kMaxTransferBytes / block);
-  put32(&page[12], kMaxTransferBytes / block);  // optimal transfer length
+  const std::uint32_t optimal =
+      geometry.optimal_io_bytes < block ? kMaxTransferBytes : geometry.optimal_io_bytes;
+  put32(&page[12], std::min(optimal, kMaxTransferBytes) / block);  // optimal transfer length
   put64(&page[36], kMaxWriteSameBlocks);
   put32(&page[44], max_atomic_blocks(*task.server));  // at any LBA, in single blocks, never cut
   if (!task.server->thin()) return;
@@ -113,8 +116,11 @@ void block_limits(const Task& task, Bytes& page) {
     put32(&page[20], kMaxUnmapBytes / block);
     put32(&page[24], kMaxUnmapDescriptors);
   }
-  put32(&page[28], geometry.physical_block_bytes / block);  // optimal unmap granularity
-  put32(&page[32], 0x80000000u);                            // UGAVALID, aligned at LBA 0
+  const std::uint32_t hole =
+      std::max(geometry.physical_block_bytes, geometry.discard_granularity_bytes);
+  put32(&page[28], hole / block);  // optimal unmap granularity
+  constexpr std::uint32_t kUgaValid = 0x80000000u;
+  put32(&page[32], kUgaValid | (geometry.discard_alignment_bytes % hole / block));
 }
 
 void block_device_characteristics(const Task& task, Bytes& page) {

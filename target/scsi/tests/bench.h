@@ -69,6 +69,9 @@ class ScriptedDisk final : public backstore::Backstore {
     while (!held.empty()) complete(0);
   }
 
+  /// What the disk says of itself; before a unit stands on it.
+  backstore::Geometry& described() { return geometry_; }
+
   bool holding = true;
   std::optional<backstore::SpaceUse> space;
   std::deque<backstore::Io*> held;

@@ -273,3 +273,21 @@ BOOST_AUTO_TEST_CASE(buffers_are_recycled_aligned_and_bounded) {
   BOOST_TEST((pool.take(4096).data() == first));
   BOOST_TEST(!pool.take(BufferPool::kLargestBytes + 1));
 }
+
+// Red when an initiator is told of our limits and not of what the device behind likes.
+BOOST_AUTO_TEST_CASE(block_limits_are_those_of_the_device) {
+  auto disk = std::make_unique<ScriptedDisk>(Bench::kSizeBytes);
+  auto& geometry = disk->described();
+  geometry.physical_block_bytes = 4096;
+  geometry.minimum_io_bytes = 65536;
+  geometry.optimal_io_bytes = 1u << 20;
+  geometry.discard_granularity_bytes = 32768;
+  geometry.discard_alignment_bytes = 32768 + 4096;
+  Bench bench(std::move(disk));
+  const Bytes page = bench.a->send({0x12, 1, 0xb0, 0, 64, 0}, {}, 64).data();
+  BOOST_TEST_REQUIRE(page.size() == 64u);
+  BOOST_TEST(get16(&page[6]) == 128u);
+  BOOST_TEST(get32(&page[12]) == 2048u);
+  BOOST_TEST(get32(&page[28]) == 64u);
+  BOOST_TEST(get32(&page[32]) == (0x80000000u | 8));
+}
