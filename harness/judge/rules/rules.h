@@ -9,8 +9,6 @@ namespace tsih::judge {
 
 std::span<const Rule> form_rules();
 std::span<const Rule> login_rules();
-std::span<const Rule> key_rules();
-std::span<const Rule> security_rules();
 std::span<const Rule> numbering_rules();
 std::span<const Rule> command_rules();
 std::span<const Rule> data_in_rules();

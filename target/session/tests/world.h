@@ -169,7 +169,7 @@ class Peer {
   std::unique_ptr<Connection> connection;
   bool closed = false;
   bool was_reset = false;  ///< ... and what it had not read yet is gone
-  bool reads = true;  ///< false: takes nothing from its socket
+  bool reads = true;       ///< false: takes nothing from its socket
   bool answers_pings = false;
   unsigned lose = 0;      ///< so many of the next PDUs to come are lost
   bool recovers = false;  ///< takes numbered responses out of turn, as after a loss
