@@ -28,6 +28,8 @@ scenarios in guests
 judging by the RFC
   tsih conform iscsi://ADDR:PORT/IQN/LUN   the conformance cases against any target
   tsih conform-initiator -- COMMAND {url}  the same for any initiator: a target that plays a part
+  tsih judge CAPTURE                       any capture, every PDU of both parties
+  tsih mutants                             breaks a good target's rules, one by one: is each noticed?
 
 reports
   tsih report RUN... --out DIR      HTML, JUnit and JSON from run folders
