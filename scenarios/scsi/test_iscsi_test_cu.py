@@ -45,6 +45,7 @@ def device(request, lab, target):
 @pytest.mark.parametrize("plugin", ["block"])
 def test_iscsi_test_cu(story, target, initiator, device, plugin, is_long):
     """iscsi-test-cu against {plugin}: what the standard says, on a device that is one."""
+    story.initiator = "libiscsi"
     kind, path = device
     disk = f"{plugin} on {kind}"
     story.step(f"The target serves {disk}")

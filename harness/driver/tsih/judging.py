@@ -15,14 +15,14 @@ from tsih.story import Story
 CEILING_S = 120
 
 
-def judge_capture(story: Story, capture: pathlib.Path, *, initiator: str = "open-iscsi") -> None:
+def judge_capture(story: Story, capture: pathlib.Path) -> None:
     """Judges both parties in `capture`, a file of the scenario's folder. Never raises for a capture
     or a judge that is not as it should be: the story says so."""
     program = paths.bin_dir() / "tsih-judge"
     if not program.is_file() or not capture.is_file():
         return
     command = [str(program), str(capture), "--json", "--target", story.system,
-               "--initiator", initiator]
+               "--initiator", story.initiator]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               timeout=CEILING_S, check=False)

@@ -38,6 +38,8 @@ class Story:
         self.run = run
         self.folder = folder
         self.system = system
+        self.initiator = "open-iscsi"
+        """The initiators' system, by what the judge calls it; a scenario with another says so."""
         self.metrics: dict[str, float] = {}
         self.expected_disaster = False
         self.violated = False
