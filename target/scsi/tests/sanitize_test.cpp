@@ -1,4 +1,5 @@
 // SANITIZE: it wipes, it refuses everybody else meanwhile, and nothing but its end ends it.
+#include <algorithm>
 #include <cerrno>
 
 #include "target/scsi/limits.h"
@@ -24,10 +25,10 @@ Cdb overwrite(std::size_t list_bytes, std::uint8_t flags = 0) {
   return cdb;
 }
 Bytes overwrite_list(std::uint8_t passes, const Bytes& pattern) {
-  Bytes list(4);
+  Bytes list(4 + pattern.size());
   list[0] = std::byte{passes};
   put16(&list[2], pattern.size());
-  list.insert(list.end(), pattern.begin(), pattern.end());
+  std::ranges::copy(pattern, list.begin() + 4);
   return list;
 }
 const Bytes kThree{std::byte{0x11}, std::byte{0x22}, std::byte{0x33}};
