@@ -8,7 +8,7 @@
 #include "harness/conformance/runner.h"
 #include "harness/conformance/unh.h"
 #include "harness/suite/case_list.h"
-#include "harness/suite/selection.h"
+#include "harness/suite/options.h"
 #include "harness/suite/terminal.h"
 
 namespace {
@@ -21,16 +21,8 @@ constexpr int kExitViolated = 1;
 constexpr int kExitUsage = 2;
 constexpr int kExitNotReached = 3;
 
-struct Arguments {
+struct Arguments : Options {
   std::string url;
-  Selection selection;
-  bool list = false;
-  bool tags = false;
-  bool strict = false;
-  bool check = false;
-  std::string out;
-  std::string junit;
-  std::string system = "target";
   std::string chap;
   std::string mutual_chap;
   Settings settings;
@@ -143,21 +135,11 @@ int run(Arguments& arguments, const tsih::catalogue::Catalogue& catalogue,
 
 int main(int argc, char** argv) {
   Arguments arguments;
+  arguments.system = "target";
   CLI::App app{"Judges an iSCSI target at any address by RFC 3720, clause by clause."};
   app.name("tsih conform");
   app.add_option("URL", arguments.url, "iscsi://ADDR:PORT/IQN/LUN");
-  app.add_option("--only", arguments.selection.names,
-                 "cases whose names match this glob; may be repeated");
-  app.add_option("--tag", arguments.selection.tags,
-                 "cases with a UNH number that matches this glob, 'FFP 16.*'; may be repeated");
-  app.add_flag("--list", arguments.list, "show the chosen cases and run nothing");
-  app.add_flag("--tags", arguments.tags,
-               "show the tests of the UNH suite with the chosen cases that stand for them");
-  app.add_flag("--strict", arguments.strict, "a violated SHOULD fails the run too");
-  app.add_flag("--check-cases", arguments.check,
-               "compare the cases with the catalogue and run nothing");
-  app.add_option("--out", arguments.out, "run folder (build/runs/<utc>-conform-<system>)");
-  app.add_option("--junit", arguments.junit, "write JUnit XML here as well");
+  add_options(app, arguments);
   app.add_option("--system", arguments.system, "what the target is called in findings");
   app.add_option("--chap", arguments.chap, "USER:SECRET of one-way CHAP");
   app.add_option("--mutual-chap", arguments.mutual_chap,

@@ -8,7 +8,7 @@
 #include "harness/initiators/trial.h"
 #include "harness/initiators/unh.h"
 #include "harness/suite/case_list.h"
-#include "harness/suite/selection.h"
+#include "harness/suite/options.h"
 #include "harness/suite/terminal.h"
 
 namespace {
@@ -24,15 +24,7 @@ constexpr int kExitViolated = 1;
 constexpr int kExitUsage = 2;
 constexpr int kExitNothingSeen = 3;
 
-struct Arguments {
-  Selection selection;
-  bool list = false;
-  bool tags = false;
-  bool strict = false;
-  bool check = false;
-  std::string out;
-  std::string junit;
-  std::string system;
+struct Arguments : Options {
   Settings settings;
 };
 
@@ -120,27 +112,15 @@ int main(int argc, char** argv) {
   app.add_option(
       "--system", arguments.system,
       "what the initiator is called in findings; libiscsi and qemu have a command already");
-  app.add_option("--only", arguments.selection.names,
-                 "cases whose names match this glob; may be repeated");
-  app.add_option("--tag", arguments.selection.tags,
-                 "cases with a UNH number that matches this glob, 'FFP 16.*'; may be repeated");
-  app.add_flag("--list", arguments.list, "show the chosen cases and run nothing");
-  app.add_flag("--tags", arguments.tags,
-               "show the tests of the UNH suites with the chosen cases that stand for them");
-  app.add_flag("--strict", arguments.strict, "a violated SHOULD fails the run too");
-  app.add_flag("--check-cases", arguments.check,
-               "compare the cases with the catalogue and run nothing");
-  app.add_option("--out", arguments.out, "run folder (build/runs/<utc>-conform-<system>)");
-  app.add_option("--junit", arguments.junit, "write JUnit XML here as well");
+  add_options(app, arguments);
   app.add_option("--listen", settings.address, "the IPv4 address that the target listens on");
   app.add_option("--seed", settings.seed, "replays what is random");
   app.add_option("--timeout-ms", settings.timeout_ms, "longest wait for the initiator")
       ->check(CLI::Range(10, 60'000));
   app.footer(
       "Actions: attach, read, write, copy, discover, many, abort; harness/initiators/trial.h says "
-      "what "
-      "each "
-      "does.\nExit: 0 nothing violated, 1 a MUST violated, 2 usage, 3 no case came to its "
+      "what each does.\nExit: 0 nothing violated, 1 a MUST violated, 2 usage, 3 no case came to "
+      "its "
       "question.");
   try {
     app.parse(argc, argv);

@@ -1,0 +1,20 @@
+#include "harness/suite/options.h"
+
+namespace tsih::suite {
+
+void add_options(CLI::App& app, Options& options) {
+  app.add_option("--only", options.selection.names,
+                 "cases whose names match this glob; may be repeated");
+  app.add_option("--tag", options.selection.tags,
+                 "cases with a UNH number that matches this glob, 'FFP 16.*'; may be repeated");
+  app.add_flag("--list", options.list, "show the chosen cases and run nothing");
+  app.add_flag("--tags", options.tags,
+               "show the tests of the UNH suites with the chosen cases that stand for them");
+  app.add_flag("--strict", options.strict, "a violated SHOULD fails the run too");
+  app.add_flag("--check-cases", options.check,
+               "compare the cases with the catalogue and run nothing");
+  app.add_option("--out", options.out, "run folder (build/runs/<utc>-conform-<system>)");
+  app.add_option("--junit", options.junit, "write JUnit XML here as well");
+}
+
+}  // namespace tsih::suite
