@@ -86,7 +86,7 @@ Endpoint GoodTargets::endpoint(Target target) {
       "DefaultTime2Wait=0", "--log-level", "error",       "--control",     socket_of(target)};
   const auto ways = ways_of(target);
   command.insert(command.end(), ways.begin(), ways.end());
-  started.server = std::make_unique<Server>(command, "ready ");
+  started.server = std::make_unique<suite::Server>(command, "ready ");
   started.endpoint = endpoint_in(started.server->ready_line());
   return started.endpoint;
 }
@@ -119,7 +119,7 @@ Run conform(GoodTargets& targets, Target target, const Mutant& mutant,
     command.insert(command.end(), options.begin(), options.end());
   if (std::ranges::find(command, "--timeout-ms") == command.end())
     command.insert(command.end(), {"--timeout-ms", "1000"});
-  const Output output = run(command);
+  const suite::Output output = suite::run(command);
   Run result{output.exit_status, output.out + output.err, {}, {}};
   read_folder(folder, result);
   fs::remove_all(folder);

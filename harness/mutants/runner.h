@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "harness/mutants/processes.h"
 #include "harness/mutants/table.h"
+#include "harness/suite/processes.h"
 
 namespace tsih::mutants {
 
@@ -45,7 +45,7 @@ class GoodTargets {
   std::string name_;
   unsigned lun_ = 0;
   struct Started {
-    std::unique_ptr<Server> server;
+    std::unique_ptr<suite::Server> server;
     Endpoint endpoint;
   };
   std::map<Target, Started> started_;

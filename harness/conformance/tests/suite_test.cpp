@@ -14,13 +14,15 @@
 #include "harness/conformance/chap.h"
 #include "harness/conformance/target_url.h"
 #include "harness/mutants/listener.h"
-#include "harness/mutants/processes.h"
+#include "harness/suite/processes.h"
 #include "harness/wire/pdu.h"
 #include "harness/wire/reader.h"
 #include "harness/wire/text.h"
 
 using namespace tsih::conformance;
-using namespace tsih::mutants;
+using tsih::mutants::Listener;
+using tsih::suite::Output;
+using tsih::suite::run;
 namespace wire = tsih::wire;
 namespace fs = std::filesystem;
 

@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "harness/mutants/processes.h"
+#include "harness/suite/processes.h"
 
-using tsih::mutants::Output;
+using tsih::suite::Output;
 
 namespace {
 
@@ -40,7 +40,7 @@ Run judge(const std::vector<std::string>& options, const std::vector<std::string
   command.insert(command.end(), options.begin(), options.end());
   command.push_back("--");
   command.insert(command.end(), initiator.begin(), initiator.end());
-  const Output output = tsih::mutants::run(command);
+  const Output output = tsih::suite::run(command);
   Run run{output.exit_status, output.out + output.err, {}};
   std::ifstream file(scratch.path / "run" / "findings.jsonl");
   for (std::string line; std::getline(file, line);)

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace tsih::mutants {
+namespace tsih::suite {
 
 struct Output {
   int exit_status = -1;
@@ -32,4 +32,4 @@ class Server {
   std::string ready_line_;
 };
 
-}  // namespace tsih::mutants
+}  // namespace tsih::suite

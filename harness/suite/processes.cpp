@@ -1,4 +1,4 @@
-#include "harness/mutants/processes.h"
+#include "harness/suite/processes.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -9,7 +9,7 @@
 #include <chrono>
 #include <stdexcept>
 
-namespace tsih::mutants {
+namespace tsih::suite {
 namespace {
 
 struct Pipe {
@@ -109,4 +109,4 @@ Server::~Server() {
   close(output_);
 }
 
-}  // namespace tsih::mutants
+}  // namespace tsih::suite
