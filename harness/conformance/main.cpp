@@ -165,17 +165,8 @@ int main(int argc, char** argv) {
   const auto catalogue = tsih::catalogue::Catalogue::load(tsih::catalogue::built_in_sources());
   if (!catalogue) return usage("the catalogue is broken: " + catalogue.error());
   const std::vector<CaseEntry> cases = all_cases();
-  const auto wrong = check_cases(cases, *catalogue, tsih::catalogue::Party::target, unh_tests());
-  for (const std::string& line : wrong) fmt::print(stderr, "tsih-conform: {}\n", line);
-  if (!wrong.empty()) return kExitUsage;
-  if (arguments.check) return kExitKept;
-  if (arguments.list || arguments.tags) {
-    const auto chosen = choose(cases, arguments.selection, kCommand);
-    if (!chosen) return usage(chosen.error());
-    fmt::print("{}", arguments.tags ? tags_table(*chosen, unh_tests(), arguments.selection.tags)
-                                    : list_of(*chosen));
-    return kExitKept;
-  }
+  const Suite suite{kCommand, tsih::catalogue::Party::target, *catalogue, cases, unh_tests()};
+  if (const auto status = end_without_peer(arguments, suite)) return *status;
 
   const auto url = parse_target_url(arguments.url);
   if (!url) return usage(url.error());

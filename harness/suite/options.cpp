@@ -1,5 +1,9 @@
 #include "harness/suite/options.h"
 
+#include <fmt/format.h>
+
+#include "harness/suite/runner.h"
+
 namespace tsih::suite {
 
 void add_options(CLI::App& app, Options& options) {
@@ -15,6 +19,23 @@ void add_options(CLI::App& app, Options& options) {
                "compare the cases with the catalogue and run nothing");
   app.add_option("--out", options.out, "run folder (build/runs/<utc>-conform-<system>)");
   app.add_option("--junit", options.junit, "write JUnit XML here as well");
+}
+
+std::optional<int> end_without_peer(const Options& options, const Suite& suite) {
+  const int done = 0, usage = 2;
+  const auto wrong = check_cases(suite.cases, suite.catalogue, suite.party, suite.unh_tests);
+  for (const std::string& line : wrong) fmt::print(stderr, "{}: {}\n", suite.command, line);
+  if (!wrong.empty()) return usage;
+  if (options.check) return done;
+  if (!options.list && !options.tags) return std::nullopt;
+  const auto chosen = choose(suite.cases, options.selection, suite.command);
+  if (!chosen) {
+    fmt::print(stderr, "{}: {}\n", suite.command, chosen.error());
+    return usage;
+  }
+  fmt::print("{}", options.tags ? tags_table(*chosen, suite.unh_tests, options.selection.tags)
+                                : list_of(*chosen));
+  return done;
 }
 
 }  // namespace tsih::suite
