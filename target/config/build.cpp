@@ -131,7 +131,7 @@ std::unique_ptr<session::PortalGroup> build_group(
     // The group's own map is what demo mode shows.
     group->luns.entries[lun.index] = {units.at(lun.storage),
                                       plan.attributes.demo_mode_write_protect};
-    units.at(lun.storage)->add_target_port(target_name, plan.tag);
+    units.at(lun.storage)->add_target_port(target_name, plan.tag, lun.port_group);
   }
   for (const AclPlan& acl : plan.acls) {
     group->acls.emplace(acl.acl.initiator_name, build_acl(acl, plan, group->luns));
@@ -150,6 +150,9 @@ Result<Built> build_inventory(const Plan& plan, backstore::IoPool& pool, const L
     if (!plan.reservations_folder.empty())
       if (auto kept = keep_states(plan.reservations_folder, **unit, pool); !kept)
         return std::unexpected(kept.error());
+    // A device that is passed through answers for its own port groups.
+    const bool groups = storage.unit.port_groups && storage.plugin != Plugin::pscsi;
+    if (groups && !storage.port_groups.empty()) (*unit)->set_port_groups(storage.port_groups);
     built.disks.push_back({storage.plugin, storage.name, storage.device, *unit});
     units.push_back(std::move(*unit));
   }

@@ -32,6 +32,7 @@ struct StoragePlan {
   bool device_reserves = false;  ///< pscsi: reservations are passed to the device (pgr_support 0)
   bool model_is_name = true;     ///< emulate_model_alias: INQUIRY shows the storage object's name
   bool third_party_copy = true;  ///< emulate_3pc
+  std::vector<scsi::PortGroup> port_groups{};  ///< alua_tpgs; empty: the one that all ports share
 };
 
 /// The serial where none is configured: stable over restarts, different for each object.
@@ -39,7 +40,8 @@ std::string derived_serial(const StoragePlan& storage);
 
 struct LunPlan {
   std::uint16_t index = 0;
-  std::size_t storage = 0;  ///< index into Plan::storage
+  std::size_t storage = 0;   ///< index into Plan::storage
+  std::string port_group{};  ///< of the storage object, by name
 };
 
 struct MappedLunPlan {

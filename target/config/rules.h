@@ -31,6 +31,7 @@ struct Inert {
 
 std::span<const Honoured<StoragePlan>> storage_attributes();
 std::span<const Inert> inert_storage_attributes();
+std::span<const Honoured<scsi::PortGroup>> alua_group_fields();
 std::span<const Inert> inert_alua_group_fields();
 std::span<const Inert> inert_target_parameters();
 std::span<const Honoured<session::PortalGroupAttributes>> group_attributes();

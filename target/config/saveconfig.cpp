@@ -156,6 +156,7 @@ Result<void> set_group_parameters(PortalGroupPlan& group, const std::vector<Sett
 std::string describe_attributes() {
   std::string text;
   describe(text, "storage_objects[].attributes", storage_attributes(), inert_storage_attributes());
+  describe(text, "storage_objects[].alua_tpgs[]", alua_group_fields(), inert_alua_group_fields());
   describe<TargetPlan>(text, "targets[].parameters", {}, inert_target_parameters());
   describe(text, "targets[].tpgs[].attributes", group_attributes(), inert_group_attributes());
   describe(text, "targets[].tpgs[].parameters", parameters(), inert_parameters());

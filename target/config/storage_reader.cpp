@@ -1,9 +1,12 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <span>
 
 #include "target/config/readers.h"
 #include "target/config/rules.h"
+#include "target/scsi/limits.h"
 
 namespace tsihd::config {
 namespace {
@@ -99,22 +102,50 @@ void read_plugin_fields(Object& object, StoragePlan& storage) {
   }
 }
 
-void read_alua_groups(const Value& list) {
-  for (const Value& entry : list.elements(64)) {
-    Object group(entry);
-    if (auto value = group.require("name")) {
-      auto name = value->text();
-      if (name && *name != "default_tg_pt_gp") {
-        value->refuse("only default_tg_pt_gp is supported; remove the group " + value->shown());
+using scsi::kDefaultPortGroup;
+using scsi::PortGroup;
+
+void check_group(const Value& place, const PortGroup& group, std::span<const PortGroup> others) {
+  if (!group.supports(static_cast<std::uint8_t>(group.state)))
+    place.refuse(fmt::format("alua_access_state of {} is one that its alua_support_... rules out",
+                             group.name));
+  for (const PortGroup& other : others)
+    if (other.name == group.name || other.id == group.id)
+      place.refuse(
+          fmt::format("target port group {} has the same name or tg_pt_gp_id as {}; give each its "
+                      "own",
+                      group.name, other.name));
+}
+
+void read_alua_groups(const Value& list, StoragePlan& storage) {
+  // Room for the default group, should it not be listed.
+  for (const Value& entry : list.elements(scsi::kMaxPortGroups - 1)) {
+    Object object(entry);
+    PortGroup group;
+    if (auto value = object.require("name")) {
+      if (auto name = value->text()) group.name = *name;
+    }
+    for (const auto& rule : alua_group_fields()) {
+      if (auto value = object.take(rule.name); value && !value->is_null()) {
+        rule.apply(*value, group);
       }
     }
     for (const Inert& rule : inert_alua_group_fields()) {
-      if (auto value = group.take(rule.name); value && !value->is_null()) {
+      if (auto value = object.take(rule.name); value && !value->is_null()) {
         check_inert(*value, rule);
       }
     }
-    group.finish("target port group field");
+    object.finish("target port group field");
+    check_group(entry, group, storage.port_groups);
+    storage.port_groups.push_back(std::move(group));
   }
+  // It is always there, listed or not, and what ports are in that name no other.
+  if (std::ranges::find(storage.port_groups, kDefaultPortGroup, &PortGroup::name) !=
+      storage.port_groups.end())
+    return;
+  const PortGroup standard;
+  check_group(list, standard, storage.port_groups);
+  storage.port_groups.insert(storage.port_groups.begin(), standard);
 }
 
 void read_storage_object(const Value& entry, Plan& plan) {
@@ -129,7 +160,7 @@ void read_storage_object(const Value& entry, Plan& plan) {
     apply_rules(*value, storage_attributes(), inert_storage_attributes(),
                 "storage object attribute", storage);
   }
-  if (auto value = object.take("alua_tpgs")) read_alua_groups(*value);
+  if (auto value = object.take("alua_tpgs")) read_alua_groups(*value, storage);
   object.finish("storage object field");
   if (storage.serial.empty()) storage.serial = derived_serial(storage);
   for (const StoragePlan& other : plan.storage) {

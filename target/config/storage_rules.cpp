@@ -71,12 +71,13 @@ void emulate_ua_intlck_ctrl(const Value& value, StoragePlan& storage) {
 }
 
 using Unit = scsi::Attributes;
-constexpr std::array<Honoured<StoragePlan>, 15> kHonoured{{
+constexpr std::array<Honoured<StoragePlan>, 16> kHonoured{{
     {"block_size", "logical block in bytes: 512 or 4096; a block device has its own", block_size},
     {"emulate_write_cache", "the disk's volatile cache, the same as write_back",
      emulate_write_cache},
     {"emulate_model_alias", "INQUIRY's product is the storage object's name", emulate_model_alias},
     {"emulate_3pc", "EXTENDED COPY and its relatives are offered", emulate_3pc},
+    {"alua_support", "target port groups", unit_switch<&Unit::port_groups>},
     {"emulate_tpu", "UNMAP, where the backing can give space back", unit_switch<&Unit::unmap>},
     {"emulate_tpws", "UNMAP by WRITE SAME, where the backing can give space back",
      unit_switch<&Unit::unmap_by_write_same>},
@@ -103,8 +104,7 @@ constexpr std::string_view kLimits =
     "our own limits stand in VPD page B0h, where initiators read them";
 constexpr std::string_view kNoProtection = "T10 protection information is not offered";
 
-constexpr std::array<Inert, 19> kInert{{
-    {"alua_support", "1|0", "no target port groups are offered; initiators ask before use"},
+constexpr std::array<Inert, 18> kInert{{
     {"emulate_dpo", "1|0", "DPO is a hint about a cache that is the host's"},
     {"emulate_fua_read", "1|0", "a read always sees completed writes"},
     {"emulate_fua_write", "1", "FUA is always honoured"},
@@ -125,30 +125,74 @@ constexpr std::array<Inert, 19> kInert{{
     {"complete_type", "0|1|2", "it chooses among the kernel's work queues"},
 }};
 
-constexpr std::string_view kDefaultGroup =
-    "LIO's tools do not restore the default group, and no target port groups are offered";
-constexpr std::array<Inert, 15> kAluaGroup{{
-    {"alua_access_state", "*", kDefaultGroup},
-    {"alua_access_status", "*", kDefaultGroup},
-    {"alua_access_type", "*", kDefaultGroup},
-    {"alua_support_active_nonoptimized", "*", kDefaultGroup},
-    {"alua_support_active_optimized", "*", kDefaultGroup},
-    {"alua_support_offline", "*", kDefaultGroup},
-    {"alua_support_standby", "*", kDefaultGroup},
-    {"alua_support_transitioning", "*", kDefaultGroup},
-    {"alua_support_unavailable", "*", kDefaultGroup},
-    {"alua_write_metadata", "*", kDefaultGroup},
-    {"implicit_trans_secs", "*", kDefaultGroup},
-    {"nonop_delay_msecs", "*", kDefaultGroup},
-    {"preferred", "*", kDefaultGroup},
-    {"tg_pt_gp_id", "*", kDefaultGroup},
-    {"trans_delay_msecs", "*", kDefaultGroup},
+// -- alua_tpgs: target port groups
+
+using Group = scsi::PortGroup;
+
+void access_state(const Value& value, Group& group) {
+  if (auto number = value.number(0, scsi::kAccessStates - 1))
+    group.state = static_cast<scsi::AccessState>(*number);
+}
+
+void access_type(const Value& value, Group& group) {
+  auto bits = value.number(0, 3);
+  if (!bits) return;
+  group.implicit_access = (*bits & 1) != 0;
+  group.explicit_access = (*bits & 2) != 0;
+}
+
+template <scsi::AccessState State>
+void group_support(const Value& value, Group& group) {
+  constexpr unsigned kBit = 1u << static_cast<unsigned>(State);
+  auto on = value.boolean();
+  if (!on) return;
+  group.supported =
+      static_cast<std::uint8_t>(*on ? group.supported | kBit : group.supported & ~kBit);
+}
+
+void preferred(const Value& value, Group& group) {
+  if (auto on = value.boolean()) group.preferred = *on;
+}
+void group_id(const Value& value, Group& group) {
+  if (auto id = value.number(0, 0xffff)) group.id = static_cast<std::uint16_t>(*id);
+}
+void implicit_trans_secs(const Value& value, Group& group) {
+  if (auto seconds = value.number(0, 255))
+    group.implicit_transition_s = static_cast<std::uint8_t>(*seconds);
+}
+
+constexpr std::string_view kSupports = "whether the group can be in that state";
+using scsi::AccessState;
+constexpr std::array<Honoured<Group>, 9> kAluaGroup{{
+    {"alua_access_state",
+     "0 active/optimized, 1 active/non-optimized, 2 standby, 3 unavailable; a change by SET TARGET "
+     "PORT GROUPS lasts until the next start",
+     access_state},
+    {"alua_access_type", "1: implicit changes of its state, 2: explicit ones, 3: both",
+     access_type},
+    {"alua_support_active_optimized", kSupports, group_support<AccessState::active_optimized>},
+    {"alua_support_active_nonoptimized", kSupports,
+     group_support<AccessState::active_non_optimized>},
+    {"alua_support_standby", kSupports, group_support<AccessState::standby>},
+    {"alua_support_unavailable", kSupports, group_support<AccessState::unavailable>},
+    {"implicit_trans_secs", "how long an implicit change takes at most", implicit_trans_secs},
+    {"preferred", "the PREF bit", preferred},
+    {"tg_pt_gp_id", "the group's number", group_id},
+}};
+constexpr std::array<Inert, 6> kInertAluaGroup{{
+    {"alua_support_offline", "0|1", "no port goes offline"},
+    {"alua_support_transitioning", "0|1", "a change of state takes no time"},
+    {"alua_access_status", "0|1|2", "it says what changed the state before the start"},
+    {"alua_write_metadata", "0|1", "a state that is set lasts until the next start"},
+    {"nonop_delay_msecs", "*", "no path is slowed down on purpose"},
+    {"trans_delay_msecs", "*", "no path is slowed down on purpose"},
 }};
 
 }  // namespace
 
 std::span<const Honoured<StoragePlan>> storage_attributes() { return kHonoured; }
 std::span<const Inert> inert_storage_attributes() { return kInert; }
-std::span<const Inert> inert_alua_group_fields() { return kAluaGroup; }
+std::span<const Honoured<scsi::PortGroup>> alua_group_fields() { return kAluaGroup; }
+std::span<const Inert> inert_alua_group_fields() { return kInertAluaGroup; }
 
 }  // namespace tsihd::config

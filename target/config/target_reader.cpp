@@ -48,23 +48,33 @@ void read_alias(Object& object) {
   if (value && !value->is_null()) value->text();
 }
 
+/// The target port group that the LUN's port is in.
+std::string read_port_group(const std::optional<Value>& value, const StoragePlan& storage) {
+  std::string name{scsi::kDefaultPortGroup};
+  if (!value || value->is_null()) return name;
+  const auto given = value->text();
+  if (!given || *given == name) return name;
+  if (std::ranges::find(storage.port_groups, *given, &scsi::PortGroup::name) ==
+      storage.port_groups.end())
+    value->refuse(fmt::format("expected {} or one of the alua_tpgs of {}, got {}", name,
+                              storage.name, value->shown()));
+  return *given;
+}
+
 void read_lun(const Value& entry, const Plan& plan, PortalGroupPlan& group) {
-  constexpr Inert kAluaName{"alua_tg_pt_gp_name", "default_tg_pt_gp",
-                            "no target port groups are offered"};
   Object object(entry);
   auto index = read_lun_number(object, "index");
   auto reference = object.require("storage_object");
   auto storage = reference ? find_storage(*reference, plan) : std::nullopt;
   read_alias(object);
-  if (auto value = object.take(kAluaName.name); value && !value->is_null()) {
-    check_inert(*value, kAluaName);
-  }
+  auto port_group = object.take("alua_tg_pt_gp_name");
   object.finish("LUN field");
   if (!index || !storage) return;
   bool taken = std::any_of(group.luns.begin(), group.luns.end(),
                            [&](const LunPlan& lun) { return lun.index == *index; });
   if (taken) return object.refuse(fmt::format("LUN {} is already mapped; renumber one", *index));
-  group.luns.push_back({*index, *storage});
+  const std::size_t which = storage.value();
+  group.luns.push_back({*index, which, read_port_group(port_group, plan.storage.at(which))});
 }
 
 void read_portal(const Value& entry, PortalGroupPlan& group) {

@@ -13,6 +13,7 @@ struct Attributes {
   bool compare_and_write = true;         ///< emulate_caw
   bool reservations = true;              ///< emulate_pr: persistent ones, RESERVE and RELEASE
   bool operation_codes = true;           ///< emulate_rsoc: REPORT SUPPORTED OPERATION CODES
+  bool port_groups = true;               ///< alua_support: target port groups (port_groups.h)
   bool task_aborted_status = false;      ///< emulate_tas: the default of TAS
   bool restricted_reordering = false;    ///< emulate_rest_reord: the default of QAM
   std::uint8_t attention_interlock = 0;  ///< emulate_ua_intlck_ctrl: the default of UA_INTLCK_CTRL,

@@ -76,6 +76,10 @@ std::string_view offered_where(Needs needs) {
       return "`emulate_pr`";
     case Needs::operation_codes:
       return "`emulate_rsoc`";
+    case Needs::port_groups:
+      return "`alua_support`";
+    case Needs::explicit_port_groups:
+      return "`alua_support`, a group of explicit `alua_access_type`";
   }
   return "";
 }

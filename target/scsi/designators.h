@@ -15,7 +15,13 @@ namespace tsihd::scsi {
 /// The fields of a designation descriptor (SPC-4 7.8.6.1).
 enum class CodeSet : std::uint8_t { binary = 1, ascii = 2, utf8 = 3 };
 enum class Association : std::uint8_t { unit = 0, port = 1, device = 2 };
-enum class DesignatorType : std::uint8_t { t10 = 1, naa = 3, relative_port = 4, scsi_name = 8 };
+enum class DesignatorType : std::uint8_t {
+  t10 = 1,
+  naa = 3,
+  relative_port = 4,
+  target_port_group = 5,
+  scsi_name = 8
+};
 
 /// A designator whose association is the logical unit.
 struct UnitDesignator {

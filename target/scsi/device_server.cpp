@@ -110,18 +110,6 @@ ModeCapabilities DeviceServer::mode_capabilities() const {
   return {.volatile_cache = geometry().write_cache, .knows_space = space_.count().has_value()};
 }
 
-void DeviceServer::add_target_port(const TargetPort& port) {
-  if (std::ranges::find(target_ports_, port) == target_ports_.end()) target_ports_.push_back(port);
-}
-
-std::vector<std::uint16_t> DeviceServer::target_ports(const Nexus& nexus) const {
-  std::vector<std::uint16_t> tags{nexus.target_portal_group_tag};
-  for (const TargetPort& port : target_ports_)
-    if (port.target_name == nexus.target_name && port.portal_group_tag != tags.front())
-      tags.push_back(port.portal_group_tag);
-  return tags;
-}
-
 std::vector<PortIdentity> DeviceServer::ports_of_initiator(const std::string& name,
                                                            const Nexus& nexus) const {
   std::vector<PortIdentity> found;
@@ -197,6 +185,8 @@ bool DeviceServer::check(Task& task) {
   }
   if (!sanitizer_.idle())
     if (const auto why = sanitizer_.refuses(*operation)) return task.fail(*why), false;
+  if (const auto why = port_groups_.refuses(*operation, *command.nexus))
+    return task.fail(*why), false;
   if (stopped_ && accesses_medium(*operation)) return task.fail(sense::kUnitStopped), false;
   if (command.attribute == TaskAttribute::aca && !task.nexus->faulted)
     return task.fail(sense::kInvalidMessage), false;

@@ -14,6 +14,7 @@
 #include "target/scsi/logical_unit.h"
 #include "target/scsi/mode_pages.h"
 #include "target/scsi/passed.h"
+#include "target/scsi/port_groups.h"
 #include "target/scsi/reservation_changes.h"
 #include "target/scsi/reservations.h"
 #include "target/scsi/sanitizer.h"
@@ -35,13 +36,6 @@ struct NexusState {
   bool prevents_removal = false;
 };
 
-/// A target port that leads to the unit: a portal group of a target node.
-struct TargetPort {
-  std::string target_name;
-  std::uint16_t portal_group_tag = 0;  ///< and relative target port identifier
-  bool operator==(const TargetPort&) const = default;
-};
-
 /// More commands than this in one task set are answered TASK SET FULL.
 inline constexpr std::size_t kMaxTasks = 4096;
 /// The commands of more nexuses than this at one logical unit are answered BUSY.
@@ -58,7 +52,6 @@ class DeviceServer {
   void start(Command& command, const LunMap& luns, bool write_protected);
   void data_out_ready(Command& command);
   void offer_copies(CopyManager& copies);
-  void add_target_port(const TargetPort& port);
   Result<void> keep_reservations(backstore::OpenedState state);
   Result<void> keep_mode(backstore::OpenedState state);
   void attach(Nexus& nexus);
@@ -115,6 +108,8 @@ class DeviceServer {
   void start_part(Command& command, bool write_protected);
   /// How many tokens become void when something is written here.
   void watch_changes(bool one_more) { watches_ += one_more ? 1 : -1; }
+  PortGroups& port_groups() { return port_groups_; }
+  const PortGroups& port_groups() const { return port_groups_; }
   /// Establishes a unit attention for every nexus but `except` (which may be null).
   void establish_for_all(UnitAttention condition, const NexusState* except);
   /// The nexuses through which one initiator port reaches this unit now.
@@ -122,8 +117,6 @@ class DeviceServer {
   /// The initiator ports of one iSCSI initiator node that have a session here now, as they would
   /// be named at the target port of `nexus`.
   std::vector<PortIdentity> ports_of_initiator(const std::string& name, const Nexus& nexus) const;
-  /// The tags of the target's portal groups that lead here, the nexus's own first.
-  std::vector<std::uint16_t> target_ports(const Nexus& nexus) const;
   /// PREEMPT AND ABORT: aborts every other command of these ports; the task ends well when the last
   /// of them is back from the disk.
   void abort_and_wait(Task& task, std::vector<PortIdentity> ports);
@@ -180,7 +173,7 @@ class DeviceServer {
   const Log log_;
   std::vector<std::unique_ptr<NexusState>> nexuses_;
   NexusState* last_found_ = nullptr;
-  std::vector<TargetPort> target_ports_;
+  PortGroups port_groups_;
   TaskSet tasks_;
   AcaConditions aca_{*this};
   bool resuming_ = false;

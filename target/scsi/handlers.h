@@ -18,6 +18,9 @@ void mode_sense(Task& task);
 void mode_select(Task& task);
 // log_pages.cpp
 void log_sense(Task& task);
+// port_group_commands.cpp
+void report_target_port_groups(Task& task);
+void set_target_port_groups(Task& task);
 // read_write.cpp
 void read_blocks(Task& task);
 void write_blocks(Task& task);

@@ -17,14 +17,27 @@ namespace {
 
 using Bytes = std::vector<std::byte>;
 
+/// TPGS: by what the states of target port groups change.
+std::byte access_types(const DeviceServer& server) {
+  constexpr std::byte kImplicit{0x10}, kExplicit{0x20};
+  std::byte types{0};
+  if (!server.attributes().port_groups) return types;
+  for (const PortGroup& it : server.port_groups().groups()) {
+    if (it.implicit_access) types |= kImplicit;
+    if (it.explicit_access) types |= kExplicit;
+  }
+  return types;
+}
+
 Bytes standard_data(const DeviceServer& server) {
   const Identity& identity = server.identity();
   Bytes data(96);
   data[2] = std::byte{0x06};  // SPC-4
   data[3] = std::byte{0x32};  // NORMACA, HISUP, response data format 2
   data[4] = static_cast<std::byte>(data.size() - 5);
-  if (server.copies() != nullptr) data[5] = std::byte{0x08};  // 3PC
-  data[7] = std::byte{0x02};                                  // CMDQUE
+  data[5] = access_types(server);
+  if (server.copies() != nullptr) data[5] |= std::byte{0x08};  // 3PC
+  data[7] = std::byte{0x02};                                   // CMDQUE
   put_text(&data[8], 8, identity.vendor);
   put_text(&data[16], 16, identity.name);
   put_text(&data[32], 4, identity.revision);
@@ -75,6 +88,12 @@ void device_identification(const Task& task, Bytes& page) {
   put16(&relative[2], nexus.target_portal_group_tag);
   append_designator(page, CodeSet::binary, Association::port, DesignatorType::relative_port,
                     relative);
+  if (task.server->attributes().port_groups) {
+    std::array<std::byte, 4> group{};
+    put16(&group[2], task.server->port_groups().group_of(nexus).id);
+    append_designator(page, CodeSet::binary, Association::port, DesignatorType::target_port_group,
+                      group);
+  }
   append_designator(page, CodeSet::utf8, Association::port, DesignatorType::scsi_name,
                     scsi_name(port_name(nexus)));
   append_designator(page, CodeSet::utf8, Association::device, DesignatorType::scsi_name,
@@ -140,6 +159,33 @@ void logical_block_provisioning(const Task& task, Bytes& page) {
   page[6] = std::byte{0x02};                                                      // thin
 }
 
+/// 85h: there is no address to manage it by. The page is there to say so.
+void management_network_addresses(const Task&, Bytes&) {}
+
+/// 87h: every mode page is one for all I_T nexuses.
+void mode_page_policy(const Task&, Bytes& page) {
+  constexpr std::byte kAllPages{0x3f}, kAllSubpages{0xff}, kShared{0x00};
+  for (std::byte it : {kAllPages, kAllSubpages, kShared, std::byte{0}}) page.push_back(it);
+}
+
+/// 88h: the target ports of this target that lead here, each with its name; as many as PAGE LENGTH
+/// can say.
+void scsi_ports(const Task& task, Bytes& page) {
+  Nexus through = *task.command->nexus;
+  for (std::uint16_t tag : task.server->port_groups().tags(through)) {
+    through.target_portal_group_tag = tag;
+    Bytes descriptors;
+    append_designator(descriptors, CodeSet::utf8, Association::port, DesignatorType::scsi_name,
+                      scsi_name(port_name(through)));
+    const std::size_t at = page.size();
+    if (at + 12 + descriptors.size() > UINT16_MAX) return;
+    page.resize(at + 12);
+    put16(&page[at + 2], tag);
+    put16(&page[at + 10], descriptors.size());
+    page.insert(page.end(), descriptors.begin(), descriptors.end());
+  }
+}
+
 void supported_pages(const Task& task, Bytes& page);
 
 void third_party_copy(const Task& task, Bytes& page) {
@@ -151,14 +197,17 @@ struct VitalProductPage {
   void (*fill)(const Task&, Bytes&);  ///< appends to the four bytes of the header
 };
 constexpr std::uint8_t kThirdPartyCopy = 0x8f;
-constexpr std::array<VitalProductPage, 8> kPages{{{0x00, supported_pages},
-                                                  {0x80, unit_serial_number},
-                                                  {0x83, device_identification},
-                                                  {0x86, extended_inquiry},
-                                                  {kThirdPartyCopy, third_party_copy},
-                                                  {0xb0, block_limits},
-                                                  {0xb1, block_device_characteristics},
-                                                  {0xb2, logical_block_provisioning}}};
+constexpr std::array<VitalProductPage, 11> kPages{{{0x00, supported_pages},
+                                                   {0x80, unit_serial_number},
+                                                   {0x83, device_identification},
+                                                   {0x85, management_network_addresses},
+                                                   {0x86, extended_inquiry},
+                                                   {0x87, mode_page_policy},
+                                                   {0x88, scsi_ports},
+                                                   {kThirdPartyCopy, third_party_copy},
+                                                   {0xb0, block_limits},
+                                                   {0xb1, block_device_characteristics},
+                                                   {0xb2, logical_block_provisioning}}};
 
 bool has_page(const Task& task, std::uint8_t code) {
   return code != kThirdPartyCopy || task.server->copies() != nullptr;
@@ -172,6 +221,10 @@ void supported_pages(const Task& task, Bytes& page) {
 }  // namespace
 
 void inquiry(Task& task) {
+  // PERIPHERAL QUALIFIER 001b: no device is connected through this port now (SPC-4 5.15.2.4.5).
+  constexpr std::byte kNotConnected{0x20};
+  const AccessState access = task.server->port_groups().group_of(*task.command->nexus).state;
+  const std::byte peripheral = access == AccessState::unavailable ? kNotConnected : std::byte{0};
   constexpr std::uint8_t kEvpd = 0x01;
   constexpr std::uint8_t kCmddt = 0x02;
   const std::uint8_t* cdb = task.cdb();
@@ -179,12 +232,15 @@ void inquiry(Task& task) {
   if ((cdb[1] & kCmddt) != 0) return task.fail(sense::invalid_cdb_field(1));
   if ((cdb[1] & kEvpd) == 0) {
     if (cdb[2] != 0) return task.fail(sense::invalid_cdb_field(2));
-    return task.reply(standard_data(*task.server), allocation_length);
+    Bytes data = standard_data(*task.server);
+    data[0] = peripheral;
+    return task.reply(data, allocation_length);
   }
   for (const VitalProductPage& it : kPages) {
     if (it.code != cdb[2] || !has_page(task, it.code)) continue;
     Bytes page(4);
     it.fill(task, page);
+    page[0] = peripheral;
     page[1] = std::byte{it.code};
     put16(&page[2], page.size() - 4);
     return task.reply(page, allocation_length);

@@ -21,6 +21,9 @@ inline constexpr std::uint64_t kMaxLbaStatusRequests = 1024;
 inline constexpr std::uint32_t kMaxModeParameterBytes = 1024;
 /// WRITE ATOMIC, in blocks, where the backstore promises as much: what its length field can say.
 inline constexpr std::uint32_t kMaxAtomicBlocks = 0xffff;
+/// SET TARGET PORT GROUPS: a descriptor for each of the groups that a unit can have.
+inline constexpr std::size_t kMaxPortGroups = 64;
+inline constexpr std::uint32_t kMaxPortGroupListBytes = 4 + 4 * kMaxPortGroups;
 /// Parameter lists of PERSISTENT RESERVE OUT: TransportIDs of some 60 initiator ports at the least.
 inline constexpr std::uint32_t kMaxReserveOutBytes = 16384;
 /// SANITIZE between two ticks: chunks, those of an overwrite of kChunkBytes.

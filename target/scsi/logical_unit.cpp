@@ -16,8 +16,12 @@ LogicalUnit::~LogicalUnit() = default;
 const Identity& LogicalUnit::identity() const { return server_->identity(); }
 std::uint64_t LogicalUnit::size_bytes() const { return server_->geometry().size_bytes; }
 backstore::Backstore& LogicalUnit::backstore() { return server_->backstore(); }
-void LogicalUnit::add_target_port(const std::string& target_name, std::uint16_t tag) {
-  server_->add_target_port({target_name, tag});
+void LogicalUnit::add_target_port(const std::string& target_name, std::uint16_t tag,
+                                  std::string_view port_group) {
+  server_->port_groups().add_port(target_name, tag, port_group);
+}
+void LogicalUnit::set_port_groups(std::vector<PortGroup> groups) {
+  server_->port_groups().set_groups(std::move(groups));
 }
 Result<void> LogicalUnit::keep_reservations(backstore::OpenedState state) {
   return server_->keep_reservations(std::move(state));

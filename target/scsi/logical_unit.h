@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "target/backstore/backstore.h"
 #include "target/backstore/state_store.h"
@@ -12,6 +13,7 @@
 #include "target/base/result.h"
 #include "target/scsi/attributes.h"
 #include "target/scsi/command.h"
+#include "target/scsi/port_groups.h"
 
 namespace tsihd::scsi {
 
@@ -50,7 +52,12 @@ class LogicalUnit {
 
   /// A target port through which initiators reach the unit: what ALL_TG_PT and REGISTER AND MOVE
   /// go by. Its relative target port identifier is the portal group's tag.
-  void add_target_port(const std::string& target_name, std::uint16_t target_portal_group_tag);
+  void add_target_port(const std::string& target_name, std::uint16_t target_portal_group_tag,
+                       std::string_view port_group = kDefaultPortGroup);
+  /// The target port groups, at least one and with names and ids of their own, instead of the one
+  /// that a unit has by default. Before ports are added. Not for a unit that is passed through: it
+  /// answers for its own.
+  void set_port_groups(std::vector<PortGroup> groups);
 
   /// Offers APTPL: registrations that ask for it survive in `state`, and those in it are in force
   /// again. Before the unit serves. Fails, with the reason, when it does not hold this unit's.

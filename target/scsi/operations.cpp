@@ -19,6 +19,8 @@ constexpr Needs kCopies = Needs::copies;
 constexpr Needs kCaw = Needs::compare_and_write;
 constexpr Needs kReserve = Needs::reservations;
 constexpr Needs kCodes = Needs::operation_codes;
+constexpr Needs kGroups = Needs::port_groups;
+constexpr Needs kExplicit = Needs::explicit_port_groups;
 constexpr std::int32_t kNone = kNoServiceAction;
 constexpr std::uint8_t kFf = 0xff;
 /// The CONTROL byte: only NACA is looked at.
@@ -158,12 +160,16 @@ constexpr Operation kOperations[] = {
      {0x1f, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
     {0xa0, kNone, "REPORT LUNS", Access::always, kHidesAttention, kNothing, report_luns,
      {0, kFf, 0, 0, 0, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0xa3, 0x0a, "REPORT TARGET PORT GROUPS", Access::always, kReportsAttention, kGroups,
+     report_target_port_groups, {0xff, 0, 0, 0, 0, kFf, kFf, kFf, kFf, 0, kCtl}},
     {0xa3, 0x0c, "REPORT SUPPORTED OPERATION CODES", Access::read, kReportsAttention, kCodes,
      report_supported_operation_codes,
      {0x1f, 0x87, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
     {0xa3, 0x0d, "REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS", Access::read, kReportsAttention,
      kNothing, report_supported_task_management,
      {0x1f, 0x80, 0, 0, 0, kFf, kFf, kFf, kFf, 0, kCtl}},
+    {0xa4, 0x0a, "SET TARGET PORT GROUPS", Access::control, kReportsAttention, kExplicit,
+     set_target_port_groups, {0x1f, 0, 0, 0, 0, kFf, kFf, kFf, kFf, 0, kCtl}},
     {0xa8, kNone, "READ(12)", Access::read, kReportsAttention, kNothing, read_blocks,
      {0xf8, kFf, kFf, kFf, kFf, kFf, kFf, kFf, kFf, 0, kCtl}},
     {0xaa, kNone, "WRITE(12)", Access::write, kReportsAttention, kNothing, write_blocks,
@@ -262,6 +268,11 @@ bool offers(DeviceServer& server, const Operation& operation) {
       return server.attributes().reservations;
     case Needs::operation_codes:
       return server.attributes().operation_codes;
+    case Needs::port_groups:
+      return server.attributes().port_groups;
+    case Needs::explicit_port_groups:
+      return server.attributes().port_groups &&
+             std::ranges::any_of(server.port_groups().groups(), &PortGroup::explicit_access);
   }
   return false;
 }

@@ -34,7 +34,9 @@ enum class Needs : std::uint8_t {
   compare_and_write,  ///< Attributes, this and the next two
   reservations,
   operation_codes,
-  copies,  ///< a copy manager, Identity::third_party_copy
+  copies,                ///< a copy manager, Identity::third_party_copy
+  port_groups,           ///< Attributes::port_groups
+  explicit_port_groups,  ///< a group whose state SET TARGET PORT GROUPS may change
 };
 
 struct Operation {

@@ -90,7 +90,7 @@ Outcome register_ports(Task& task, Reservations& reservations, const List& list)
                     : Outcome{.status = Status::reservation_conflict};
   }
   std::vector<std::uint16_t> tags{self.target_portal_group_tag};
-  if (list.flag(kAllTargetPorts)) tags = task.server->target_ports(*task.command->nexus);
+  if (list.flag(kAllTargetPorts)) tags = task.server->port_groups().tags(*task.command->nexus);
   std::vector<PortIdentity> ports;
   for (std::uint16_t tag : tags) ports.push_back(self.at(tag));
   Outcome outcome = reservations.register_keys(ports, list.key(), list.action_key(),
@@ -110,7 +110,7 @@ Outcome register_and_move(Task& task, Reservations& reservations, const List& li
   if (get32(&list.bytes[kMoveTransportIdOffset - 4]) != rest.size())
     return refused(sense::kParameterListLength);
   if (!reservations.has_key(self, list.key())) return {.status = Status::reservation_conflict};
-  if (std::ranges::count(task.server->target_ports(nexus), tag) == 0)
+  if (std::ranges::count(task.server->port_groups().tags(nexus), tag) == 0)
     return refused(sense::invalid_parameter(kMovePortOffset));
   const auto id = take_transport_id(rest);
   if (!id || id->initiator_port_name.empty() || !rest.empty())

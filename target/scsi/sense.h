@@ -49,6 +49,8 @@ struct Sense {
 namespace sense {
 inline constexpr Sense kNone{};
 inline constexpr Sense kUnitStopped{SenseKey::not_ready, 0x0402};
+inline constexpr Sense kPortInStandby{SenseKey::not_ready, 0x040b};
+inline constexpr Sense kPortUnavailable{SenseKey::not_ready, 0x040c};
 inline constexpr Sense kSanitizeInProgress{SenseKey::not_ready, 0x041b};
 inline constexpr Sense kSanitizeFailed{SenseKey::medium_error, 0x3103};
 inline constexpr Sense kCommunicationFailure{SenseKey::hardware_error, 0x0800};

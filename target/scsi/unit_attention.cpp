@@ -10,7 +10,7 @@ namespace {
 
 constexpr auto kCodes =
     std::to_array<std::uint16_t>({0x2900, 0x2903, 0x2f00, 0x477f, 0x2a03, 0x2a04, 0x2a05, 0x2c07,
-                                  0x2c08, 0x2c09, 0x2a01, 0x2a09, 0x3807, 0x3f0e});
+                                  0x2c08, 0x2c09, 0x2a01, 0x2a06, 0x2a09, 0x3807, 0x3f0e});
 static_assert(kCodes.size() == static_cast<std::size_t>(UnitAttention::kCount));
 
 }  // namespace

@@ -22,6 +22,7 @@ enum class UnitAttention : std::uint8_t {
   previous_task_set_full,         ///< 2C/08
   previous_conflict,              ///< 2C/09
   mode_parameters_changed,        ///< 2A/01
+  access_state_changed,           ///< 2A/06 ASYMMETRIC ACCESS STATE CHANGED
   capacity_changed,               ///< 2A/09 CAPACITY DATA HAS CHANGED
   thin_threshold_reached,         ///< 38/07 THIN PROVISIONING SOFT THRESHOLD REACHED
   reported_luns_changed,          ///< 3F/0E REPORTED LUNS DATA HAS CHANGED

@@ -62,7 +62,8 @@ std::string fingerprint(const Plan& plan) {
     text += fmt::format("{} {} {} {} {} {} {} {} {} {}\n", u.unmap, u.unmap_by_write_same,
                         u.compare_and_write, u.reservations, u.operation_codes,
                         u.task_aborted_status, u.restricted_reordering, u.attention_interlock,
-                        u.force_persistence, u.rotational.value_or(false));
+                        u.force_persistence, u.rotational.value_or(false)) +
+            fmt::format("{}", u.port_groups);
   }
   for (const auto& target : plan.targets) {
     text += target.name + "\n";
@@ -150,6 +151,34 @@ BOOST_AUTO_TEST_CASE(what_lio_itself_saved_loads) {
   BOOST_TEST(group.acls[0].acl.chap.mutual_userid == "store");
   BOOST_TEST(group.portals.at(0).address == "0.0.0.0");
   BOOST_TEST(plan->discovery_authentication);
+}
+
+// Red when a group that LIO saved is not the one that its ports get, or its state gets lost.
+BOOST_AUTO_TEST_CASE(target_port_groups_are_taken_over) {
+  json changed = sample();
+  changed["storage_objects"][0]["alua_tpgs"][1] = {{"name", "far"},
+                                                   {"tg_pt_gp_id", 4},
+                                                   {"alua_access_state", 2},
+                                                   {"alua_access_type", 1},
+                                                   {"alua_support_unavailable", 0},
+                                                   {"implicit_trans_secs", 7},
+                                                   {"preferred", 1}};
+  changed["targets"][0]["tpgs"][0]["luns"][0]["alua_tg_pt_gp_name"] = "far";
+  auto plan = read_saveconfig(changed.dump());
+  BOOST_TEST_REQUIRE(plan.has_value());
+  const auto& groups = plan->storage[0].port_groups;
+  BOOST_TEST_REQUIRE(groups.size() == 2u);
+  BOOST_TEST(groups[0].name == "default_tg_pt_gp");
+  BOOST_TEST(groups[1].id == 4u);
+  BOOST_TEST((groups[1].state == tsihd::scsi::AccessState::standby));
+  BOOST_TEST((groups[1].implicit_access && !groups[1].explicit_access && groups[1].preferred));
+  BOOST_TEST(groups[1].supported == 0x07u);
+  BOOST_TEST(groups[1].implicit_transition_s == 7u);
+  BOOST_TEST(plan->targets[0].groups[0].luns[0].port_group == "far");
+  BOOST_TEST(plan->targets[0].groups[0].luns[1].port_group == "default_tg_pt_gp");
+  // LIO always has the default group, also where only another is listed.
+  changed["storage_objects"][0]["alua_tpgs"].erase(0);
+  BOOST_TEST(read_saveconfig(changed.dump())->storage[0].port_groups.at(0).id == 0u);
 }
 
 // Red when any member of a configuration could be misspelt without a word.
@@ -267,7 +296,11 @@ BOOST_AUTO_TEST_CASE(what_is_not_supported_is_refused_with_reason_and_way_out) {
       {"/storage_objects/0/attributes/block_size", 1024, "512 or 4096"},
       {"/storage_objects/0/attributes/emulate_write_cache", 0, "contradicts"},
       {"/storage_objects/1/wwn", "3b9a4a21-54c7-4cb6-9b0e-0d9c1e6f7a10", "one disk"},
-      {"/storage_objects/0/alua_tpgs/0/name", "second", "only default_tg_pt_gp"},
+      {"/storage_objects/0/alua_tpgs/0/alua_access_state", 14, "from 0 to 3"},
+      {"/storage_objects/0/alua_tpgs/0/alua_support_active_optimized", 0, "rules out"},
+      {"/storage_objects/0/alua_tpgs/1", {{"name", "second"}}, "give each its own"},
+      {"/storage_objects/0/alua_tpgs/0/name", "second", "give each its own"},
+      {"/targets/0/tpgs/0/luns/0/alua_tg_pt_gp_name", "second", "or one of the alua_tpgs"},
       {"/storage_objects/2/nullio", true, "keeps what is written"},
       {"/storage_objects/2/size", 0, "from 512"},
       {"/storage_objects/0/name", "a/b", "without slashes"},

@@ -296,7 +296,7 @@ BOOST_AUTO_TEST_CASE(operating_parameters_and_the_page_tell_the_limits) {
   BOOST_TEST(at == page.size());
   BOOST_TEST((types == std::vector<unsigned>{0x0000, 0x0001, 0x0004, 0x0008, 0x000c, 0x0106, 0x0108,
                                              0x8001}));
-  BOOST_TEST((a->send({0x12, 0, 0, 0, 96, 0}).data().at(5) == std::byte{0x08}));  // 3PC
+  BOOST_TEST((a->send({0x12, 0, 0, 0, 96, 0}).data().at(5) == std::byte{0x38}));  // 3PC
 }
 
 BOOST_AUTO_TEST_CASE(a_unit_may_offer_none_of_it) {
@@ -311,7 +311,7 @@ BOOST_AUTO_TEST_CASE(a_unit_may_offer_none_of_it) {
   send(kTestUnitReady);
   BOOST_TEST(send(copy_out(0x00, 0)).failed(0x5, 0x2000));
   BOOST_TEST(send(receive(0x03, 0)).failed(0x5, 0x2000));
-  BOOST_TEST((send({0x12, 0, 0, 0, 96, 0}).data().at(5) == std::byte{0}));
+  BOOST_TEST((send({0x12, 0, 0, 0, 96, 0}).data().at(5) == std::byte{0x30}));
   BOOST_TEST(send({0x12, 0x01, 0x8f, 0x04, 0, 0}).failed(0x5, 0x2400));
   // As the source or the destination of a copy it is a unit like others.
   const Bytes list = copy_list({cscd(*unit), cscd(*plain)}, {Segment{}.bytes()});

@@ -58,7 +58,7 @@ BOOST_AUTO_TEST_CASE(inquiry_refuses_what_is_not_there) {
 
 BOOST_AUTO_TEST_CASE(every_listed_page_answers_with_its_own_code) {
   const Bytes list = a->send(inquiry_cdb(0, true)).data();
-  BOOST_TEST(list.size() == 4u + 8u);
+  BOOST_TEST(list.size() == 4u + 11u);
   for (std::size_t i = 4; i < list.size(); ++i) {
     const Bytes page = a->send(inquiry_cdb(static_cast<std::uint8_t>(list[i]), true)).data();
     BOOST_TEST((page.at(1) == list[i]));
