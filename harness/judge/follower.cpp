@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "harness/judge/authentication.h"
 #include "harness/judge/parameters.h"
+#include "harness/judge/retransmission.h"
 #include "harness/judge/tasks.h"
 
 namespace tsih::judge {
@@ -26,9 +28,15 @@ LogicalText gather_text(Connection& connection, From from, const SeenPdu& seen) 
   auto& partial = connection.negotiation.partial[side(from)];
   const bool first = seen.pdu.is(Opcode::text_request) &&
                      seen.pdu.u32(field::target_transfer_tag) == wire::kReservedTag;
-  if (first) partial.clear();
-  if (!seen.data_kept && seen.data_bytes > 0) return text;
-  if (partial.size() + seen.pdu.data.size() > limits::kTextBytes) return text;
+  if (first) {
+    connection.negotiation = {};
+    connection.negotiation.known = true;
+  }
+  const bool too_long = partial.size() + seen.pdu.data.size() > limits::kTextBytes;
+  if (too_long || (!seen.data_kept && seen.data_bytes > 0)) {
+    connection.negotiation.known = false;
+    return text;
+  }
   partial.insert(partial.end(), seen.pdu.data.begin(), seen.pdu.data.end());
   if (seen.pdu[field::continues]) return text;
   text.parsed = wire::parse_text(partial);
@@ -43,6 +51,32 @@ bool numbered(const Pdu& pdu) {
              pdu);
 }
 
+// The session's numbers in the order of their use; the latest ones are remembered one by one.
+void note_command_number(Connection& connection, const Pdu& pdu) {
+  Session& session = *connection.session;
+  const std::uint32_t number = pdu.u32(field::cmd_sn);
+  std::erase(session.rejected, number);
+  if (pdu.is(Opcode::task_management_request))  // an abort fills the gap as well (6.9)
+    std::erase(session.rejected, pdu.u32(field::ref_cmd_sn));
+  const bool immediate = pdu[field::immediate] != 0;
+  const std::uint32_t next = immediate ? number : number + 1;
+  auto& used = session.numbers_used;
+  if (!session.next_cmd_sn) {
+    used.reset();
+    session.next_cmd_sn = next;
+  }
+  const std::int32_t step = serial_distance(next, *session.next_cmd_sn);
+  if (step > static_cast<std::int32_t>(used.size()))
+    used.reset();
+  else
+    for (std::uint32_t i = *session.next_cmd_sn; serial_distance(next, i) > 0; ++i)
+      used.reset(i % used.size());
+  if (step > 0) session.next_cmd_sn = next;
+  if (immediate) return;
+  used.set(number % used.size());
+  connection.last_cmd_sn = number;
+}
+
 }  // namespace
 
 std::shared_ptr<Session> Follower::new_session(bool known) {
@@ -52,9 +86,16 @@ std::shared_ptr<Session> Follower::new_session(bool known) {
   return session;
 }
 
+// A connection belongs to a session from now on.
+void Follower::join(Connection& connection, const std::shared_ptr<Session>& session) {
+  connection.session = session;
+  ++session->connections;
+  ++session->connections_ever;
+  if (session->alive.size() < limits::kConnections) session->alive.insert(connection.number);
+}
+
 void Follower::begin(Connection& connection) {
-  connection.session = new_session(false);
-  connection.session->connections = connection.session->connections_ever = 1;
+  join(connection, new_session(false));
   connection.phase = connection.seen_from_syn ? Phase::before_login : Phase::unknown;
   if (!connection.seen_from_syn) connection.hole = connection.blind = {true, true};
 }
@@ -68,8 +109,11 @@ void Follower::hole(Connection& connection, From from) {
   connection.r2t_order.clear();
   connection.text_tag.reset();
   connection.text_transfer_tag.reset();
-  connection.negotiation.partial = {};
-  connection.negotiation.last_continues[0] = connection.negotiation.last_continues[1] = false;
+  connection.negotiation = {};
+  connection.asked_acks.clear();
+  connection.text_reset_due = false;
+  connection.logout_asked.reset();
+  connection.negotiation_asked.reset();
   if (connection.phase == Phase::login || connection.phase == Phase::before_login) {
     connection.phase = Phase::unknown;
     session.known_from_start = false;
@@ -77,6 +121,8 @@ void Follower::hole(Connection& connection, From from) {
   if (from == From::initiator) {
     session.next_cmd_sn.reset();
     connection.last_cmd_sn.reset();
+    connection.snacked = true;  // a SNACK may be among what is missing
+    session.rejected.clear();
   } else {
     session.max_cmd_sn.reset();
     session.exp_cmd_sn.reset();
@@ -90,6 +136,7 @@ void Follower::end(Connection& connection) {
   connection.ended = true;
   Session& session = *connection.session;
   if (session.connections > 0) --session.connections;
+  session.alive.erase(connection.number);
   // Below level 2 the tasks of a connection end with it; above, reassignment may save them.
   if (session.parameters.error_recovery_level >= 2) {
     for (auto& [tag, task] : session.tasks)
@@ -106,7 +153,10 @@ void Follower::take(Connection& connection, From from, const SeenPdu& seen,
   connection.blind[side(from)] = false;
   LogicalText text;
   const bool is_text = has(kText, seen.pdu);
-  if (is_text) text = gather_text(connection, from, seen);
+  if (is_text) {
+    text = gather_text(connection, from, seen);
+    if (text.whole) find_predecessor(connection, seen.pdu, text.parsed.keys);
+  }
   if (is_text && connection.phase != Phase::full_feature && seen.data_bytes > 0 &&
       !seen.data_kept) {
     connection.login_lost = true;
@@ -128,7 +178,10 @@ void Follower::take(Connection& connection, From from, const SeenPdu& seen,
   if (!pdu.header_digest_ok) return;  // nobody acts on it, and it may say anything
   if (is_text) {
     connection.negotiation.last_continues[side(from)] = pdu[field::continues] != 0;
-    if (keys) note_keys(connection, from, *keys);
+    if (keys) {
+      note_authentication(connection, from, pdu, *keys);
+      note_keys(connection, from, *keys);
+    }
   }
   if (from == From::initiator)
     request(connection, seen, keys);
@@ -138,7 +191,6 @@ void Follower::take(Connection& connection, From from, const SeenPdu& seen,
 
 void Follower::request(Connection& connection, const SeenPdu& seen, const wire::TextKeys* keys) {
   const Pdu& pdu = seen.pdu;
-  Session& session = *connection.session;
   switch (static_cast<Opcode>(pdu.opcode())) {
     case Opcode::login_request:
       login_request(connection, pdu, keys);
@@ -153,16 +205,16 @@ void Follower::request(Connection& connection, const SeenPdu& seen, const wire::
       break;
   }
   if (!numbered(pdu)) return;
-  const std::uint32_t number = pdu.u32(field::cmd_sn);
-  const std::uint32_t next = pdu[field::immediate] ? number : number + 1;
-  if (!session.next_cmd_sn || serial_distance(next, *session.next_cmd_sn) > 0)
-    session.next_cmd_sn = next;
-  if (!pdu[field::immediate]) connection.last_cmd_sn = number;
+  note_command_number(connection, pdu);
   if (pdu.is(Opcode::nop_out)) connection.target_pings.erase(pdu.u32(field::target_transfer_tag));
+  if (pdu.is(Opcode::text_request)) {
+    connection.text_reset_due = false;
+    connection.negotiation_asked.reset();
+  }
   if (pdu.is(Opcode::logout_request)) {
-    const auto reason = pdu[field::logout_reason];
-    const bool this_one = reason == 0 || pdu[field::cid] == connection.cid;
-    connection.logout_sent = this_one;
+    note_logout(connection, seen);
+    connection.logout_asked.reset();
+    connection.negotiation_asked.reset();
   }
   begin_task(connection, seen);
 }
@@ -189,6 +241,7 @@ void Follower::response(Connection& connection, const SeenPdu& seen, const wire:
     if (carries &&
         (!connection.next_stat_sn || serial_distance(next, *connection.next_stat_sn) > 0))
       connection.next_stat_sn = next;
+    if (advances) note_response(connection, pdu);
   }
   switch (opcode) {
     case Opcode::login_response:
@@ -201,7 +254,8 @@ void Follower::response(Connection& connection, const SeenPdu& seen, const wire:
       take_r2t(connection, seen);
       break;
     case Opcode::scsi_response:
-      end_task(connection, tag, false, false);
+      end_task(connection, tag,
+               {.status_in_data = false, .aborted = false, .stat_sn = pdu.u32(field::stat_sn)});
       break;
     case Opcode::task_management_response:
       take_management_response(connection, seen);
@@ -210,16 +264,18 @@ void Follower::response(Connection& connection, const SeenPdu& seen, const wire:
       take_text_response(connection, seen);
       break;
     case Opcode::logout_response:
-      if (connection.logout_sent && pdu[field::response] == 0) connection.logout_answered = true;
-      end_task(connection, tag, false, false);
+      logout_response(connection, seen);
       break;
     case Opcode::nop_in:
       if (tag != wire::kReservedTag) {
-        end_task(connection, tag, false, false);
+        end_task(connection, tag, {});
       } else if (const std::uint32_t ttt = pdu.u32(field::target_transfer_tag);
                  ttt != wire::kReservedTag && connection.target_pings.size() < limits::kTransfers) {
         connection.target_pings[ttt] = {pdu[field::lun], seen.place};
       }
+      break;
+    case Opcode::async_message:
+      take_async(connection, seen);
       break;
     case Opcode::reject:
       take_reject(connection, seen);
@@ -238,8 +294,7 @@ void Follower::login_request(Connection& connection, const Pdu& pdu, const wire:
     login.leading = pdu[field::tsih] == 0;
     connection.cid = static_cast<std::uint16_t>(pdu[field::cid]);
     if (login.leading) {
-      connection.session = new_session(!connection.login_lost);
-      connection.session->connections = connection.session->connections_ever = 1;
+      join(connection, new_session(!connection.login_lost));
       connection.session->next_cmd_sn = pdu.u32(field::cmd_sn);
     }
     connection.session->isid = pdu[field::isid];
@@ -273,19 +328,68 @@ void Follower::login_over(Connection& connection, const Pdu& pdu) {
   const auto old = connection.session;
   const SessionKey key{old->initiator_name, old->isid, handle};
   if (connection.login.leading) {
-    std::erase_if(sessions_, [&](const auto& one) {  // reinstatement, or long over (5.3.5)
-      const Session& other = *one.second;
-      return other.initiator_name == old->initiator_name && other.isid == old->isid &&
-             other.target_name == old->target_name;
-    });
+    for (auto at = first_of(key); at != sessions_.end() && is_of(at->first, key);) {
+      const bool replaced = at->second->target_name == old->target_name;  // 5.3.5
+      if (replaced) at->second->over = true;
+      at = replaced ? sessions_.erase(at) : std::next(at);
+    }
   } else if (const auto found = sessions_.find(key); found != sessions_.end()) {
-    connection.session = found->second;
-    ++connection.session->connections;
-    ++connection.session->connections_ever;
+    old->alive.erase(connection.number);
+    join(connection, found->second);
   }
-  connection.session->handle = handle;
+  Session& session = *connection.session;
+  session.handle = handle;
+  if (const auto cid = session.connection_of_cid.find(connection.cid);
+      cid != session.connection_of_cid.end() && session.logged_out.size() < limits::kConnections)
+    session.logged_out.insert(cid->second);  // connection reinstatement (5.3.4)
+  if (session.connection_of_cid.size() < limits::kConnections)
+    session.connection_of_cid[connection.cid] = connection.number;
   if (sessions_.size() < limits::kSessions) sessions_[key] = connection.session;
   agree(connection);
+}
+
+Follower::Sessions::iterator Follower::first_of(const SessionKey& key) {
+  return sessions_.lower_bound({key.initiator_name, key.isid, 0});
+}
+
+bool Follower::is_of(const SessionKey& one, const SessionKey& other) {
+  return one.initiator_name == other.initiator_name && one.isid == other.isid;
+}
+
+// The session that a login meets: one that lives before one that is over.
+void Follower::find_predecessor(Connection& connection, const Pdu& pdu,
+                                const wire::TextKeys& keys) {
+  if (!pdu.is(Opcode::login_request) || !connection.negotiation.declared[0].empty()) return;
+  const auto name = keys.value("InitiatorName");
+  if (!name) return;
+  const SessionKey key{*name, pdu[field::isid], 0};
+  const std::string target = keys.value("TargetName").value_or("");
+  for (auto at = first_of(key); at != sessions_.end() && is_of(at->first, key); ++at) {
+    if (at->second->target_name != target) continue;
+    connection.login.predecessor = at->second;
+    if (!at->second->over && (pdu[field::tsih] == 0 || at->second->handle == pdu[field::tsih]))
+      return;
+  }
+}
+
+void Follower::logout_response(Connection& connection, const SeenPdu& seen) {
+  Session& session = *connection.session;
+  const std::uint32_t tag = seen.pdu.u32(field::initiator_task_tag);
+  if (const Task* task = session.find(tag);
+      task && task->is(TaskKind::logout) && seen.pdu[field::response] == 0) {
+    const bool whole_session = task->request[field::logout_reason] == 0;
+    const auto cid =
+        session.connection_of_cid.find(static_cast<std::uint16_t>(task->request[field::cid]));
+    if (!whole_session && cid != session.connection_of_cid.end() &&
+        session.logged_out.size() < limits::kConnections)
+      session.logged_out.insert(cid->second);
+    session.over |= whole_session || session.connections <= 1;
+    if (connection.logout_sent) {
+      connection.logout_answered = true;
+      connection.logout_answered_ns = seen.place.time_ns;
+    }
+  }
+  end_task(connection, tag, {});
 }
 
 }  // namespace tsih::judge

@@ -31,14 +31,22 @@ class Follower {
     auto operator<=>(const SessionKey&) const = default;
   };
 
+  using Sessions = std::map<SessionKey, std::shared_ptr<Session>>;
+
   std::shared_ptr<Session> new_session(bool known);
+  static void join(Connection& connection, const std::shared_ptr<Session>& session);
+  /// The sessions of an initiator and ISID stand beside each other.
+  Sessions::iterator first_of(const SessionKey& key);
+  static bool is_of(const SessionKey& one, const SessionKey& other);
+  void find_predecessor(Connection& connection, const Pdu& pdu, const wire::TextKeys& keys);
+  static void logout_response(Connection& connection, const SeenPdu& seen);
   void request(Connection& connection, const SeenPdu& seen, const wire::TextKeys* keys);
   void response(Connection& connection, const SeenPdu& seen, const wire::TextKeys* keys);
   void login_request(Connection& connection, const Pdu& pdu, const wire::TextKeys* keys);
   void login_response(Connection& connection, const Pdu& pdu, const wire::TextKeys* keys);
   void login_over(Connection& connection, const Pdu& pdu);
 
-  std::map<SessionKey, std::shared_ptr<Session>> sessions_;
+  Sessions sessions_;
   unsigned sessions_ever_ = 0;
 };
 

@@ -39,13 +39,30 @@ class Judge::Talk {
     if (segment.syn) {
       sender.flow.syn(segment.seq);
       seen_syn_ = true;
+      if (!segment.has_ack) opener_ = from;
     }
     if (segment.fin)
       sender.flow.fin(segment.seq + static_cast<std::uint32_t>(segment.payload_bytes));
+    last_ = place;
     if (foreign_) return;
     if (segment.has_ack && !segment.rst) sides_[1 - from].flow.acknowledged(segment.ack, place);
     if (!foreign_) sender.flow.take(segment, place);
+    if (segment.fin || segment.rst) note_end(from, segment.fin);
   }
+  /// How it ended, seen from the end of what was read.
+  Closing closing(std::uint64_t now_ns) const {
+    Closing closing;
+    for (std::size_t index : {0u, 1u}) {
+      const std::size_t who = side(from_of(sides_[index]));
+      closing.fin[who] = fin_[index];
+      closing.rst[who] = rst_[index];
+    }
+    if (first_to_end_) closing.first = from_of(sides_[*first_to_end_]);
+    closing.opened_by_initiator = !opener_ || *opener_ == initiator_;
+    closing.capture_end_ns = now_ns;
+    return closing;
+  }
+  const Place& last() const { return last_; }
   bool is_foreign() const { return foreign_; }
   bool is_iscsi() const { return connection_.number != 0; }
   Connection& connection() { return connection_; }
@@ -84,6 +101,12 @@ class Judge::Talk {
     return one.index == initiator_ ? From::initiator : From::target;
   }
 
+  void note_end(std::size_t from, bool fin) {
+    (fin ? fin_ : rst_)[from] = true;
+    if (!first_to_end_) first_to_end_ = from;
+    if (is_iscsi()) connection_.session->alive.erase(connection_.number);
+  }
+
   // The first bytes tell: a login, or on a target's port something that began before the capture.
   void look(Side& sender, std::span<const std::uint8_t> bytes, const Place& place) {
     sender.head.insert(sender.head.end(), bytes.begin(), bytes.end());
@@ -111,6 +134,7 @@ class Judge::Talk {
     if (judge_.known_targets_.size() < kLimitTargets)
       judge_.known_targets_.insert(connection_.target);
     judge_.follower_.begin(connection_);
+    connection_.negotiation.known = seen_syn_;  // else this may be a later Login Request
     connection_.login_lost = !from_start;
     if (!from_start)
       for (Side& one : sides_) one.framer.begin_in_the_middle();
@@ -179,11 +203,17 @@ class Judge::Talk {
   Connection connection_;
   bool foreign_ = false;
   bool seen_syn_ = false;
+  std::array<bool, 2> fin_{}, rst_{};
+  std::optional<std::size_t> first_to_end_, opener_;  // of the two sides
+  Place last_;
 };
 
 Judge::Judge(std::set<std::uint16_t> target_ports) : target_ports_(std::move(target_ports)) {
   const auto rules = all_rules();
   report_.tallies.resize(rules.size());
+  for (std::size_t i = 0; i < rules.size(); ++i)
+    if (rules[i].occasion == Occasion::end_of_connection)
+      rules_of_ends_.push_back(static_cast<std::uint16_t>(i));
   for (std::size_t i = 0; i < rules.size(); ++i)
     for (unsigned opcode = 0; opcode < 64; ++opcode)
       if (rules[i].opcodes >> opcode & 1)
@@ -196,10 +226,28 @@ bool Judge::is_target(const Endpoint& endpoint) const {
   return target_ports_.contains(endpoint.port) || known_targets_.contains(endpoint);
 }
 
-void Judge::rule_on(const Moment& moment) {
+void Judge::rule_on(const Moment& moment) { apply(rules_of_[moment.pdu.opcode()], moment); }
+
+void Judge::rule_on_end(const Talk& talk, const Connection& connection) {
+  const Closing closing = talk.closing(now_ns_);
+  SeenPdu nothing;
+  nothing.place = talk.last();
+  for (From from : {From::initiator, From::target})
+    apply(rules_of_ends_, {.seen = nothing,
+                           .pdu = nothing.pdu,
+                           .from = from,
+                           .connection = connection,
+                           .session = *connection.session,
+                           .task = nullptr,
+                           .keys = nullptr,
+                           .text_problems = nullptr,
+                           .closing = &closing});
+}
+
+void Judge::apply(const std::vector<std::uint16_t>& indices, const Moment& moment) {
   const auto rules = all_rules();
   const auto party = moment.from == From::initiator ? Judged::initiator : Judged::target;
-  for (const std::uint16_t index : rules_of_[moment.pdu.opcode()]) {
+  for (const std::uint16_t index : indices) {
     const Rule& rule = rules[index];
     if (rule.party != party && rule.party != Judged::both) continue;
     const Ruling ruling = rule.check(moment);
@@ -225,6 +273,7 @@ void Judge::rule_on(const Moment& moment) {
 void Judge::close(Talk& talk) {
   if (!talk.is_iscsi()) return;
   Connection& connection = talk.connection();
+  rule_on_end(talk, connection);
   follower_.end(connection);
   ++report_.connections_seen;
   if (report_.connections.size() < kLimitReports)
@@ -257,6 +306,7 @@ Judge::Talk* Judge::talk_of(const Segment& segment) {
 
 void Judge::take(const Frame& frame) {
   ++report_.frames;
+  now_ns_ = std::max(now_ns_, frame.time_ns);
   report_.bytes += frame.bytes.size();
   report_.cut_frames += frame.bytes.size() < frame.original_bytes;
   Segment segment;

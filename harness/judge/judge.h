@@ -67,6 +67,8 @@ class Judge {
   Talk* talk_of(const Segment& segment);
   void close(Talk& talk);
   void rule_on(const Moment& moment);
+  void rule_on_end(const Talk& talk, const Connection& connection);
+  void apply(const std::vector<std::uint16_t>& rules, const Moment& moment);
   bool is_target(const Endpoint& endpoint) const;
 
   Report report_;
@@ -75,6 +77,8 @@ class Judge {
   std::set<Endpoint> known_targets_;
   std::map<Ends, std::unique_ptr<Talk>> talks_;
   std::array<std::vector<std::uint16_t>, 64> rules_of_;  // indices of rules, by opcode
+  std::vector<std::uint16_t> rules_of_ends_;
+  std::uint64_t now_ns_ = 0;  ///< of the latest frame
   unsigned connections_ = 0;
 };
 

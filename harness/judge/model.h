@@ -4,11 +4,13 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -28,6 +30,11 @@ inline constexpr std::size_t kTasks = 16384;           ///< outstanding in a ses
 inline constexpr std::size_t kTransfers = 1024;        ///< outstanding R2Ts of a task
 inline constexpr std::size_t kEndedTasks = 64;         ///< remembered in a session
 inline constexpr std::size_t kTextBytes = 256u << 10;  ///< of one logical text
+inline constexpr std::size_t kKeys = 256;              ///< of one negotiation, by side
+inline constexpr std::size_t kAskedAcks = 256;         ///< A bits without DataACK on a connection
+inline constexpr std::size_t kSnackTags = 16;          ///< of one task
+inline constexpr std::size_t kCommandNumbers = 4096;   ///< latest CmdSNs of a session
+inline constexpr std::size_t kReplicas = 64;           ///< latest numbered responses
 }  // namespace limits
 
 /// Values in force in a session, as far as its leading login was seen.
@@ -54,6 +61,12 @@ struct Transfer {
 
 enum class TaskKind : std::uint8_t { scsi, management, text, logout, nop };
 
+/// Data-Ins that a SNACK asked for and that did not come yet.
+struct AskedAgain {
+  std::uint32_t next = 0;  ///< DataSN
+  std::uint32_t end = 0;   ///< behind the last of them
+};
+
 struct Task {
   TaskKind kind = TaskKind::scsi;
   unsigned connection = 0;  ///< the connection of its request, by number
@@ -78,6 +91,10 @@ struct Task {
   std::uint32_t in_sequence_bytes = 0;  ///< since the last F
   std::uint64_t bytes_since_ack = 0;    ///< since the last A bit
   bool asked_for_ack = false;
+  std::uint32_t acknowledged_data_sn = 0;  ///< DataSNs below it are, by DataACK or ExpDataSN
+  std::optional<AskedAgain> asked_again;
+  std::vector<std::uint32_t> snack_tags;  ///< of R-Data SNACKs
+  unsigned receive_changes = 0;           ///< Connection::receive_changes when it began
 
   bool unsolicited_open = false;        ///< F=0: Data-Outs without R2T follow
   std::uint64_t unsolicited_bytes = 0;  ///< with the immediate data
@@ -92,10 +109,17 @@ struct Task {
   bool is_bidirectional() const { return reads() && writes(); }
 };
 
-struct EndedTask {
-  std::uint32_t tag = 0;
+/// How a task ended.
+struct Ending {
   bool status_in_data = false;
-  bool aborted = false;  ///< by task management
+  bool aborted = false;                  ///< by task management
+  std::optional<std::uint32_t> stat_sn;  ///< of its status
+};
+
+struct EndedTask : Ending {
+  std::uint32_t tag = 0;
+  unsigned connection = 0;
+  std::optional<AskedAgain> asked_again;
 };
 
 struct Session {
@@ -112,11 +136,17 @@ struct Session {
   unsigned connections = 0;  ///< alive
   unsigned connections_ever = 0;
 
-  std::optional<std::uint32_t> next_cmd_sn;       ///< what the next non-immediate command carries
-  std::optional<std::uint32_t> max_cmd_sn;        ///< the highest that any response granted
-  std::optional<std::uint32_t> exp_cmd_sn;        ///< the highest that any response acknowledged
-  std::unordered_map<std::uint32_t, Task> tasks;  ///< by Initiator Task Tag
+  std::optional<std::uint32_t> next_cmd_sn;  ///< what the next non-immediate command carries
+  std::optional<std::uint32_t> max_cmd_sn;   ///< the highest that any response granted
+  std::optional<std::uint32_t> exp_cmd_sn;   ///< the highest that any response acknowledged
+  std::bitset<limits::kCommandNumbers> numbers_used;  ///< CmdSNs below next_cmd_sn, modulo its size
+  std::vector<std::uint32_t> rejected;                ///< CmdSNs of commands that were
+  std::unordered_map<std::uint32_t, Task> tasks;      ///< by Initiator Task Tag
   std::deque<EndedTask> ended;
+  std::map<std::uint16_t, unsigned> connection_of_cid;  ///< the latest, by number
+  std::set<unsigned> alive;                             ///< connections, by number
+  std::set<unsigned> logged_out;                        ///< likewise
+  std::optional<unsigned> closing_connection;  ///< where a Logout Request for all of it went out
 
   const Task* find(std::uint32_t tag) const {
     const auto found = tasks.find(tag);
@@ -141,8 +171,10 @@ struct Proposal {
 struct Negotiation {
   std::map<std::string, Proposal, std::less<>> proposals;
   std::array<wire::Bytes, 2> partial;  ///< text of PDUs with C set, by From
-  std::map<std::string, std::string, std::less<>> declared[2];
+  std::array<std::set<std::string, std::less<>>, 2> declared;
   bool last_continues[2] = {false, false};
+  bool known = false;                   ///< every text since its beginning was seen
+  std::array<std::string, 2> repeated;  ///< a key that this side must not have said again
 };
 
 struct LoginState {
@@ -151,9 +183,38 @@ struct LoginState {
   unsigned texts[2] = {0, 0};  ///< whole logical texts of each side
   bool leading = true;
   bool refused = false;
-  std::string auth_method;                    ///< chosen
-  std::string challenge[2];                   ///< CHAP_C of each side
-  bool identifier_given[2] = {false, false};  ///< CHAP_I
+  std::string auth_method;          ///< chosen; empty as long as none is
+  unsigned auth_texts[2] = {0, 0};  ///< of each side since the choice, empty ones not counted
+  std::string challenge[2];         ///< CHAP_C of each side
+  std::string chap_offer;           ///< CHAP_A of the initiator
+  std::string srp_groups;           ///< SRP_GROUP of the target
+  bool target_auth = false;         ///< SRP: the initiator wants it
+  std::string wrong_step;           ///< what was wrong in the target's last step
+  /// The session of this initiator, ISID and target that was there before; may be none.
+  std::shared_ptr<const Session> predecessor;
+};
+
+/// An Asynchronous Message that asks the initiator for something.
+struct AsyncRequest {
+  std::uint32_t stat_sn = 0;
+  std::uint64_t time_ns = 0;
+  std::uint64_t deadline_ns = 0;
+};
+
+/// A response with a number, to know it again when it is repeated.
+struct NumberedResponse {
+  std::uint32_t stat_sn = 0;
+  std::uint32_t exp_cmd_sn = 0;
+  std::array<std::uint8_t, wire::kHeaderBytes> header{};
+};
+
+/// How the transport connection ended, as far as the capture goes.
+struct Closing {
+  std::array<bool, 2> fin = {false, false};  ///< sent by each side
+  std::array<bool, 2> rst = {false, false};
+  std::optional<From> first;  ///< who sent the first of these
+  bool opened_by_initiator = true;
+  std::uint64_t capture_end_ns = 0;
 };
 
 enum class Phase : std::uint8_t { before_login, login, full_feature, unknown };
@@ -190,10 +251,25 @@ struct Connection {
   std::optional<std::uint32_t> text_tag;           ///< of the Text Request under way
   std::optional<std::uint32_t> text_transfer_tag;  ///< that the target wants to see again
   std::optional<std::uint64_t> text_lun;
-  bool logout_sent = false;  ///< this connection, or its session, ends
+  bool text_reset_due = false;  ///< the last Text Request was rejected
+  bool logout_sent = false;     ///< this connection, or its session, ends
   bool logout_answered = false;
-  std::array<bool, 2> hole = {false, false};   ///< PDUs of this side were missed
-  std::array<bool, 2> blind = {false, false};  ///< and none was seen since
+  std::uint64_t logout_answered_ns = 0;
+  std::optional<AsyncRequest> logout_asked, negotiation_asked;
+
+  struct AskedAck {
+    std::uint32_t tag = 0;  ///< of the task
+    std::uint64_t lun = 0;
+    std::uint32_t next_data_sn = 0;
+    std::uint64_t time_ns = 0;
+    bool rare = false;  ///< MaxBurstLength or more since the last one: it has to be heeded
+  };
+  std::map<std::uint32_t, AskedAck> asked_acks;  ///< A bits without DataACK, by TTT
+  bool snacked = false;                          ///< responses may come again
+  unsigned receive_changes = 0;                  ///< of the initiator's MaxRecvDataSegmentLength
+  std::deque<NumberedResponse> responses;        ///< the latest
+  std::array<bool, 2> hole = {false, false};     ///< PDUs of this side were missed
+  std::array<bool, 2> blind = {false, false};    ///< and none was seen since
   std::uint64_t pdus = 0, missing_bytes = 0;
 
   /// The side that receives what `from` sends has said how much it takes in one PDU.

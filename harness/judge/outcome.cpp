@@ -40,6 +40,13 @@ Sums sum_up(const Report& report) {
   return sums;
 }
 
+// A rule may look at both parties where a clause of it binds one.
+bool binds(const catalogue::Catalogue& catalogue, std::string_view id, std::size_t party) {
+  const catalogue::Clause* clause = catalogue.find(id);
+  if (!clause || clause->party == catalogue::Party::both) return true;
+  return (clause->party == catalogue::Party::initiator) == (party == side(From::initiator));
+}
+
 bool is_should(const catalogue::Catalogue& catalogue, std::string_view id) {
   const catalogue::Clause* clause = catalogue.find(id);
   return clause &&
@@ -68,6 +75,7 @@ std::vector<Finding> findings_of(const Report& report, const catalogue::Catalogu
                                  const Systems& systems) {
   std::vector<Finding> findings;
   for (auto& [key, sum] : sum_up(report)) {
+    if (!binds(catalogue, key.first, key.second)) continue;
     Finding finding;
     finding.clause = key.first;
     finding.party = key.second == 0 ? From::initiator : From::target;

@@ -1,29 +1,12 @@
 #include "harness/judge/parameters.h"
 
 #include <algorithm>
+#include <set>
+
+#include "harness/judge/keys.h"
 
 namespace tsih::judge {
 namespace {
-
-constexpr std::size_t kLimitKeys = 256;
-
-// Each side says for itself, nobody answers.
-bool is_declaration(std::string_view key) {
-  static constexpr std::string_view kDeclared[] = {
-      "InitiatorName", "TargetName",           "InitiatorAlias",
-      "TargetAlias",   "TargetAddress",        "SessionType",
-      "SendTargets",   "TargetPortalGroupTag", "MaxRecvDataSegmentLength"};
-  return std::ranges::find(kDeclared, key) != std::end(kDeclared);
-}
-
-// The outcome of a key, if it was negotiated: the answer, and for booleans that settle it the
-// proposal.
-std::optional<std::string> outcome(const Negotiation& negotiation, std::string_view key) {
-  const auto found = negotiation.proposals.find(key);
-  if (found == negotiation.proposals.end()) return std::nullopt;
-  const Proposal& proposal = found->second;
-  return proposal.answered ? proposal.answer : proposal.value;
-}
 
 void set_number(const Negotiation& negotiation, std::string_view key, std::uint32_t& value) {
   const auto text = outcome(negotiation, key);
@@ -36,24 +19,50 @@ void set_boolean(const Negotiation& negotiation, std::string_view key, bool& val
     if (*text == "Yes" || *text == "No") value = *text == "Yes";
 }
 
+// In full feature phase PDUs by the old value may still be on their way.
+void note_receive_limit(Connection& connection, From from, const std::string& value) {
+  auto& limit = connection.max_receive_bytes[side(from)];
+  const auto number = wire::parse_number(value);
+  if (!number || *number >= (1u << 24)) return;
+  const auto bytes = static_cast<std::uint32_t>(*number);
+  const bool later = connection.phase == Phase::full_feature && limit;
+  if (later && from == From::initiator && *limit != bytes) ++connection.receive_changes;
+  limit = later ? std::max(*limit, bytes) : bytes;
+}
+
 }  // namespace
+
+std::optional<std::string> outcome(const Negotiation& negotiation, std::string_view key) {
+  const auto found = negotiation.proposals.find(key);
+  if (found == negotiation.proposals.end()) return std::nullopt;
+  const Proposal& proposal = found->second;
+  return proposal.answered ? proposal.answer : proposal.value;
+}
+
+std::string_view repeated_key(const Negotiation& negotiation, From from,
+                              const wire::TextKeys& keys) {
+  std::set<std::string_view> here;
+  for (const auto& [name, value] : keys.pairs()) {
+    const Key* key = find_key(name);
+    if (!key || may_repeat(name) || key->use == KeyUse::in_full_feature) continue;
+    if (from == From::target && name == "TargetName") continue;  // of a list of targets
+    if (!here.insert(name).second || negotiation.declared[side(from)].contains(name)) return name;
+  }
+  return {};
+}
 
 void note_keys(Connection& connection, From from, const wire::TextKeys& keys) {
   Negotiation& negotiation = connection.negotiation;
+  negotiation.repeated[side(from)] = repeated_key(negotiation, from, keys);
   for (const auto& [key, value] : keys.pairs()) {
-    if (key == "MaxRecvDataSegmentLength") {
-      auto& limit = connection.max_receive_bytes[side(from)];
-      const auto number = wire::parse_number(value);
-      if (!number || *number >= (1u << 24)) continue;
-      const auto bytes = static_cast<std::uint32_t>(*number);
-      // In full feature phase PDUs by the old value may still be on their way.
-      const bool later = connection.phase == Phase::full_feature && limit;
-      limit = later ? std::max(*limit, bytes) : bytes;
-    }
-    if (is_declaration(key)) continue;
+    if (key == "MaxRecvDataSegmentLength") note_receive_limit(connection, from, value);
+    auto& said = negotiation.declared[side(from)];
+    if (said.size() < limits::kKeys) said.insert(key);
+    const Key* known = find_key(key);
+    if (known && known->type == KeyType::declaration) continue;
     const auto found = negotiation.proposals.find(key);
     if (found == negotiation.proposals.end()) {
-      if (negotiation.proposals.size() < kLimitKeys)
+      if (negotiation.proposals.size() < limits::kKeys)
         negotiation.proposals[key] = {.by = from, .value = value, .answered = false, .answer = {}};
     } else if (found->second.by != from && !found->second.answered) {
       found->second.answered = true;

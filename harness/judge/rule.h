@@ -32,6 +32,7 @@ struct Moment {
   const Task* task;            ///< of its Initiator Task Tag; none, or unknown
   const wire::TextKeys* keys;  ///< of the logical text that ends with this PDU; else null
   const std::vector<std::string>* text_problems;
+  const Closing* closing = nullptr;  ///< at the end of a connection only; `pdu` is empty then
 };
 
 /// What a rule says.
@@ -71,9 +72,25 @@ inline constexpr std::uint64_t kFromTarget =
          Opcode::r2t, Opcode::async_message, Opcode::reject);
 inline constexpr std::uint64_t kEveryOpcode = ~0ull;
 
+/// Events of Asynchronous Messages (10.9.1).
+enum AsyncEvent : unsigned {
+  kScsiEvent = 0,
+  kLogoutRequested = 1,
+  kConnectionDropped = 2,
+  kSessionDropped = 3,
+  kNegotiationRequested = 4,
+  kVendorEvent = 255,
+};
+
+/// Types of SNACK (10.16.1).
+enum SnackType : unsigned { kDataSnack = 0, kStatusSnack = 1, kDataAck = 2, kRDataSnack = 3 };
+
 inline constexpr std::size_t kMostClauses = 6;
 
 enum class Judged : std::uint8_t { initiator, target, both };
+
+/// When a rule looks: at PDUs, or when a connection has ended or the capture has.
+enum class Occasion : std::uint8_t { pdu, end_of_connection };
 
 struct Rule {
   std::string_view name;
@@ -81,6 +98,7 @@ struct Rule {
   Judged party;                                        ///< whose PDUs it looks at
   std::uint64_t opcodes;
   Ruling (*check)(const Moment&);
+  Occasion occasion = Occasion::pdu;
 };
 
 /// The first byte of the header that has a reserved bit set, with the mask of what is reserved in

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 
+#include "harness/judge/retransmission.h"
 #include "harness/judge/rule.h"
 
 namespace tsih::judge {
 namespace {
+
+constexpr Ending kAborted{.status_in_data = false, .aborted = true, .stat_sn = {}};
 
 TaskKind kind_of(const Pdu& pdu) {
   switch (static_cast<Opcode>(pdu.opcode())) {
@@ -57,6 +60,18 @@ Task* find(Connection& connection, const Pdu& pdu) {
   return found == connection.session->tasks.end() ? nullptr : &found->second;
 }
 
+// A command that was rejected counts as not received: its number stays open (6.3).
+void note_rejected(Session& session, const Pdu& bad) {
+  constexpr std::uint64_t kNumbered =
+      pdus(Opcode::nop_out, Opcode::scsi_command, Opcode::task_management_request,
+           Opcode::text_request, Opcode::logout_request);
+  if (!(kNumbered >> bad.opcode() & 1) || bad[field::immediate]) return;
+  if (bad.is(Opcode::text_request) && bad.u32(field::target_transfer_tag) != wire::kReservedTag)
+    return;  // goes on with a task, begins none
+  if (session.rejected.size() < limits::kEndedTasks)
+    session.rejected.push_back(bad.u32(field::cmd_sn));
+}
+
 }  // namespace
 
 void begin_task(Connection& connection, const SeenPdu& seen) {
@@ -87,6 +102,7 @@ void begin_task(Connection& connection, const SeenPdu& seen) {
   task.request.header = pdu.header;
   task.whole = !connection.blind[0] && !connection.blind[1];
   task.request_data_bytes = seen.data_bytes;
+  task.receive_changes = connection.receive_changes;
   if (task.is(TaskKind::nop)) task.request.data = pdu.data;
   task.request_data_kept = seen.data_kept;
   if (task.is(TaskKind::scsi)) {
@@ -127,23 +143,24 @@ void take_data_out(Connection& connection, const SeenPdu& seen) {
   });
 }
 
-// After a SNACK, PDUs come again and numbers with them: the task's own are not judged any more.
-void take_snack(Connection& connection, const SeenPdu& seen) {
-  if (Task* task = find(connection, seen.pdu)) task->recovered = true;
-}
-
 void take_data_in(Connection& connection, const SeenPdu& seen) {
+  note_data_in_again(connection, seen);
   Task* task = find(connection, seen.pdu);
   if (!task) return;
   const Pdu& pdu = seen.pdu;
   ++task->data_ins;
   task->data_in_bytes += seen.data_bytes;
-  task->next_data_sn = pdu.u32(field::data_sn) + 1;
+  if (const std::uint32_t next = pdu.u32(field::data_sn) + 1;
+      !task->recovered || serial_distance(next, task->next_data_sn) > 0)
+    task->next_data_sn = next;
+  note_asked_ack(connection, *task, seen);
   task->next_in_offset = pdu.u32(field::buffer_offset) + seen.data_bytes;
   task->in_sequence_bytes = pdu[field::final] ? 0 : task->in_sequence_bytes + seen.data_bytes;
   task->bytes_since_ack = pdu[field::acknowledge] ? 0 : task->bytes_since_ack + seen.data_bytes;
   if (pdu[field::acknowledge]) task->asked_for_ack = true;
-  if (pdu[field::has_status]) end_task(connection, pdu.u32(field::initiator_task_tag), true, false);
+  if (pdu[field::has_status])
+    end_task(connection, pdu.u32(field::initiator_task_tag),
+             {.status_in_data = true, .aborted = false, .stat_sn = pdu.u32(field::stat_sn)});
 }
 
 void take_r2t(Connection& connection, const SeenPdu& seen) {
@@ -167,11 +184,18 @@ void take_r2t(Connection& connection, const SeenPdu& seen) {
         {pdu.u32(field::initiator_task_tag), transfer.target_transfer_tag});
 }
 
-void end_task(Connection& connection, std::uint32_t tag, bool status_in_data, bool aborted) {
+void end_task(Connection& connection, std::uint32_t tag, const Ending& ending) {
   Session& session = *connection.session;
-  if (session.tasks.erase(tag) == 0) return;
+  const auto found = session.tasks.find(tag);
+  if (found == session.tasks.end()) return;
+  EndedTask ended;
+  static_cast<Ending&>(ended) = ending;
+  ended.tag = tag;
+  ended.connection = connection.number;
+  ended.asked_again = found->second.asked_again;
+  session.tasks.erase(found);
   forget_orders(connection, tag);
-  session.ended.push_front({tag, status_in_data, aborted});
+  session.ended.push_front(ended);
   if (session.ended.size() > limits::kEndedTasks) session.ended.pop_back();
 }
 
@@ -182,18 +206,17 @@ void take_management_response(Connection& connection, const SeenPdu& seen) {
   const Task* found = session.find(tag);
   if (!found || !found->is(TaskKind::management)) return;
   const Pdu request = found->request;
-  end_task(connection, tag, false, false);
+  end_task(connection, tag, {});
   if (seen.pdu[field::response] != 0) return;
   const auto function = request[field::function];
   if (function == kTaskReassign) {
     const auto task = session.tasks.find(request.u32(field::referenced_task_tag));
     if (task == session.tasks.end()) return;
-    task->second.recovered = true;
-    task->second.connection = connection.number;
+    reassign(connection, task->second, request);
     return;
   }
   if (function == kAbortTask) {
-    end_task(connection, request.u32(field::referenced_task_tag), false, true);
+    end_task(connection, request.u32(field::referenced_task_tag), kAborted);
     return;
   }
   if (function == 3) return;  // CLEAR ACA ends no task
@@ -206,15 +229,36 @@ void take_management_response(Connection& connection, const SeenPdu& seen) {
     const bool same_unit = task.request[field::lun] == request[field::lun];
     if (before && (same_unit || function > kLogicalUnitReset)) over.push_back(other);
   }
-  for (std::uint32_t other : over) end_task(connection, other, false, true);
+  for (std::uint32_t other : over) end_task(connection, other, kAborted);
+}
+
+void note_logout(Connection& connection, const SeenPdu& seen) {
+  const bool whole_session = seen.pdu[field::logout_reason] == 0;
+  if (whole_session || seen.pdu[field::cid] == connection.cid) connection.logout_sent = true;
+  if (whole_session) connection.session->closing_connection = connection.number;
+}
+
+void take_async(Connection& connection, const SeenPdu& seen) {
+  constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
+  const Pdu& pdu = seen.pdu;
+  const std::uint64_t now = seen.place.time_ns;
+  const AsyncRequest request{.stat_sn = pdu.u32(field::stat_sn),
+                             .time_ns = now,
+                             .deadline_ns = now + pdu[field::parameter3] * kNsPerSecond};
+  const auto event = pdu[field::async_event];
+  if (event == kLogoutRequested && !connection.logout_asked) connection.logout_asked = request;
+  if (event == kNegotiationRequested && !connection.text_tag)
+    connection.negotiation_asked = request;
 }
 
 void take_reject(Connection& connection, const SeenPdu& seen) {
   if (seen.pdu.data.size() < wire::kHeaderBytes) return;
   Pdu bad;
   std::copy_n(seen.pdu.data.begin(), wire::kHeaderBytes, bad.header.begin());
-  const auto task = connection.session->tasks.find(bad.u32(field::initiator_task_tag));
-  if (task == connection.session->tasks.end()) return;
+  Session& session = *connection.session;
+  note_rejected(session, bad);
+  const auto task = session.tasks.find(bad.u32(field::initiator_task_tag));
+  if (task == session.tasks.end()) return;
   if (task->second.is(TaskKind::scsi)) {
     task->second.recovered = true;
     return;
@@ -222,15 +266,16 @@ void take_reject(Connection& connection, const SeenPdu& seen) {
   if (task->second.is(TaskKind::text)) {
     connection.text_tag.reset();
     connection.text_transfer_tag.reset();
+    connection.text_reset_due = bad.is(Opcode::text_request);
   }
-  connection.session->tasks.erase(task);
+  session.tasks.erase(task);
 }
 
 void take_text_response(Connection& connection, const SeenPdu& seen) {
   if (seen.pdu[field::final]) {
     connection.text_tag.reset();
     connection.text_transfer_tag.reset();
-    end_task(connection, seen.pdu.u32(field::initiator_task_tag), false, false);
+    end_task(connection, seen.pdu.u32(field::initiator_task_tag), {});
     return;
   }
   connection.text_transfer_tag = seen.pdu.u32(field::target_transfer_tag);

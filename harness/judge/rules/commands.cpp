@@ -39,15 +39,26 @@ Ruling retry_is_the_same(const Moment& m) {
 
 Ruling retry_fills_a_gap(const Moment& m) {
   if (!is_retry(m)) return Ruling::aside();
-  if (!m.session.exp_cmd_sn) return Ruling::unseen();
-  if (serial_distance(m.pdu.u32(field::cmd_sn), *m.session.exp_cmd_sn) >= 0) return Ruling::kept();
-  return Ruling::unseen();  // the acknowledgement may have been on its way
+  const std::uint32_t number = m.pdu.u32(field::cmd_sn);
+  if (m.session.exp_cmd_sn && serial_distance(number, *m.session.exp_cmd_sn) >= 0)
+    return Ruling::kept();
+  // An acknowledgement may have been on its way, but not one that this PDU acknowledges itself.
+  for (const NumberedResponse& response : m.connection.responses)
+    if (serial_distance(m.pdu.u32(field::exp_stat_sn), response.stat_sn) > 0 &&
+        serial_distance(response.exp_cmd_sn, number) > 0)
+      return Ruling::broken(
+          fmt::format("a retry only for a gap below ExpCmdSN {}", response.exp_cmd_sn),
+          fmt::format("one of CmdSN {}", number));
+  return Ruling::unseen();
 }
 
 Ruling retry_keeps_its_connection(const Moment& m) {
   if (!is_retry(m)) return Ruling::aside();
-  if (m.task->connection == m.connection.number) return Ruling::kept();
-  return Ruling::unseen();  // allowed when the old connection was logged out
+  const unsigned old = m.task->connection;
+  if (old == m.connection.number || m.session.logged_out.contains(old)) return Ruling::kept();
+  if (!m.session.tasks_known) return Ruling::unseen();
+  return Ruling::broken("a retry on the connection of the command, which was not logged out",
+                        "another");
 }
 
 std::uint32_t expected_bytes(const Moment& m) {
@@ -100,6 +111,39 @@ Ruling first_burst_holds_immediate_data(const Moment& m) {
   if (m.seen.data_bytes <= most) return Ruling::kept();
   return Ruling::broken(fmt::format("immediate data within the FirstBurstLength of {}", most),
                         fmt::format("{} bytes", m.seen.data_bytes));
+}
+
+// What changes a device's position or state, by operation code and by the devices that have it:
+// tapes and media changers (SSC, SMC). A capture does not tell the type of a device, so codes that
+// mean something harmless on a disk are left out.
+Ruling state_is_changed_in_order(const Moment& m) {
+  constexpr std::uint8_t kSpace6 = 0x11, kSpace16 = 0x91, kMoveMedium = 0xa5,
+                         kExchangeMedium = 0xa6;
+  const std::uint8_t code = m.pdu.header[32];
+  if (code != kSpace6 && code != kSpace16 && code != kMoveMedium && code != kExchangeMedium)
+    return Ruling::aside();
+  if (!m.pdu[field::immediate]) return Ruling::kept();
+  return Ruling::broken("SPACE, MOVE MEDIUM or EXCHANGE MEDIUM as a non-immediate command",
+                        fmt::format("operation code 0x{:02x} with I", code));
+}
+
+// The operation code's group tells the length of a CDB; only variable length CDBs are longer
+// than 16.
+Ruling long_cdb_has_its_header(const Moment& m) {
+  constexpr std::uint8_t kVariableLength = 0x7f;
+  constexpr unsigned kFixedBytes = 8, kFieldBytes = 16;  // SPC-4 4.2.3
+  if (m.pdu.header[32] != kVariableLength) return Ruling::aside();
+  const unsigned bytes = kFixedBytes + m.pdu.header[32 + 7];
+  if (bytes <= kFieldBytes) return Ruling::aside();
+  for (std::size_t at = 0; at + 4 <= m.pdu.ahs.size();) {
+    const std::size_t length = m.pdu.ahs[at] << 8 | m.pdu.ahs[at + 1];
+    // AHSLength counts the reserved byte and the rest of the CDB (10.2.2.3).
+    if (m.pdu.ahs[at + 2] == 1 && length == bytes - kFieldBytes + 1) return Ruling::kept();
+    at += (length + 3 + 3) / 4 * 4;
+  }
+  return Ruling::broken(
+      fmt::format("an Extended CDB header with the rest of a CDB of {} bytes", bytes),
+      "none, or another length");
 }
 
 // Calls `look` with each additional header's type and its bytes from the type's on. False when
@@ -187,6 +231,12 @@ constexpr Rule kRules[] = {
      Judged::initiator,
      kCommand,
      extended_cdb_is_long},
+    {"command.long_cdb", {"R3720-10.3.5-01"}, Judged::initiator, kCommand, long_cdb_has_its_header},
+    {"command.state_change",
+     {"R3720-9.6-01"},
+     Judged::initiator,
+     kCommand,
+     state_is_changed_in_order},
 };
 
 }  // namespace

@@ -67,6 +67,7 @@ Ruling stage_is_one_of_login(const Moment& m) {
 Ruling stages_go_on(const Moment& m) {
   if (is_first_request(m) || login(m).responses == 0) return Ruling::aside();
   const Pdu& response = login(m).last_response;
+  if (login(m).refused) return Ruling::aside();
   const auto wanted = response[field::transit] ? response[field::nsg] : response[field::csg];
   return equal("current stage", wanted, m.pdu[field::csg]);
 }
@@ -157,12 +158,12 @@ Ruling nothing_follows_a_refusal(const Moment& m) {
 
 constexpr Rule kRules[] = {
     {"login.first_pdu",
-     {"R3720-10.12-01", "R3720-3.2.3-04"},
+     {"R3720-10.12-01", "R3720-3.2.3-04", "R3720-7.1.3-T4"},
      Judged::initiator,
      kFromInitiator,
      login_comes_first},
     {"login.only_in_login",
-     {"R3720-3.2.3-03"},
+     {"R3720-3.2.3-03", "R3720-7.1.3-T5", "R3720-7.3.1-N1"},
      Judged::both,
      kFromInitiator | kFromTarget,
      login_pdus_belong_to_the_login},
@@ -247,7 +248,7 @@ constexpr Rule kRules[] = {
      kResponse,
      redirection_has_no_group},
     {"login.ends_when_refused",
-     {"R3720-10.13.5-05"},
+     {"R3720-10.13.5-05", "R3720-7.1.3-T7"},
      Judged::both,
      kFromInitiator | kFromTarget,
      nothing_follows_a_refusal},

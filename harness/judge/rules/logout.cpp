@@ -17,6 +17,25 @@ Ruling nothing_new_after_logout(const Moment& m) {
                         fmt::format("a {}", wire::opcode_name(m.pdu.opcode())));
 }
 
+Ruling nothing_new_on_other_connections(const Moment& m) {
+  const auto& closing = m.session.closing_connection;
+  if (!closing || *closing == m.connection.number) return Ruling::aside();
+  if (m.pdu.is(Opcode::login_request) || m.session.over) return Ruling::aside();
+  if (m.pdu.is(Opcode::nop_out) && m.pdu.u32(field::initiator_task_tag) == wire::kReservedTag)
+    return Ruling::aside();
+  return Ruling::broken(
+      "no new request on any connection behind the Logout Request for the session",
+      fmt::format("a {}", wire::opcode_name(m.pdu.opcode())));
+}
+
+Ruling nothing_new_in_a_session_that_is_over(const Moment& m) {
+  if (!m.session.over || m.connection.logout_sent || m.connection.phase != Phase::full_feature)
+    return Ruling::aside();
+  if (!m.session.closing_connection) return Ruling::aside();
+  return Ruling::broken("the end of this connection, since its session was logged out",
+                        fmt::format("a {}", wire::opcode_name(m.pdu.opcode())));
+}
+
 Ruling answers_a_request(const Moment& m) {
   if (m.task && m.task->is(TaskKind::logout)) return Ruling::kept();
   if (!m.session.tasks_known) return Ruling::unseen();
@@ -32,10 +51,20 @@ Ruling nothing_follows_the_response(const Moment& m) {
 
 constexpr Rule kRules[] = {
     {"logout.no_new_request",
-     {"R3720-10.14-02", "R3720-10.14-03"},
+     {"R3720-10.14-02", "R3720-10.14-03", "R3720-7.1.3-T12", "R3720-7.1.3-T14"},
      Judged::initiator,
      kNewRequests,
      nothing_new_after_logout},
+    {"logout.no_new_request_elsewhere",
+     {"R3720-10.14-03"},
+     Judged::initiator,
+     kNewRequests,
+     nothing_new_on_other_connections},
+    {"logout.session_is_over",
+     {"R3720-7.1.3-T8", "R3720-7.1.3-T18", "R3720-7.3.1-N3"},
+     Judged::initiator,
+     kFromInitiator,
+     nothing_new_in_a_session_that_is_over},
     {"logout.answer",
      {"R3720-3.2.4.3-01"},
      Judged::target,

@@ -35,13 +35,40 @@ Ruling abort_keeps_the_connection(const Moment& m) {
   const Task* task = referenced(m);
   if (!task) return Ruling::unseen();
   if (task->connection == m.connection.number) return Ruling::kept();
-  return Ruling::unseen();  // allowed when the task's connection is dead
+  if (!m.session.alive.contains(task->connection)) return Ruling::aside();  // it is dead
+  return Ruling::broken("ABORT TASK on the connection of the task, which is alive", "another");
 }
 
 Ruling reassign_is_immediate(const Moment& m) {
   if (m.pdu[field::function] != kTaskReassign) return Ruling::aside();
   if (m.pdu[field::immediate]) return Ruling::kept();
   return Ruling::broken("TASK REASSIGN as an immediate command", "I clear");
+}
+
+// The old connection was logged out, by Logout or by a login under its CID, and the initiator has
+// seen that it was.
+Ruling reassign_follows_a_logout(const Moment& m) {
+  if (m.pdu[field::function] != kTaskReassign) return Ruling::aside();
+  const Task* task = referenced(m);
+  if (!task || !task->whole) return Ruling::unseen();
+  if (m.session.logged_out.contains(task->connection)) return Ruling::kept();
+  if (!m.session.tasks_known) return Ruling::unseen();
+  return Ruling::broken("TASK REASSIGN behind the logout of the task's old connection",
+                        "one for a connection that was not logged out");
+}
+
+Ruling reassign_expects_what_can_come(const Moment& m) {
+  if (m.pdu[field::function] != kTaskReassign) return Ruling::aside();
+  const Task* task = referenced(m);
+  if (!task || !task->reads()) return Ruling::aside();
+  if (!task->whole) return Ruling::unseen();
+  const std::uint32_t number = m.pdu.u32(field::exp_data_sn);
+  if (number == 0 || (serial_distance(number, task->acknowledged_data_sn) >= 0 &&
+                      serial_distance(number, task->next_data_sn) <= 0))
+    return Ruling::kept();
+  return Ruling::broken(
+      fmt::format("ExpDataSN 0 or within {}..{}", task->acknowledged_data_sn, task->next_data_sn),
+      fmt::format("{}", number));
 }
 
 Ruling answers_a_request(const Moment& m) {
@@ -73,6 +100,16 @@ constexpr Rule kRules[] = {
      Judged::initiator,
      kRequest,
      reassign_is_immediate},
+    {"management.reassign_after_logout",
+     {"R3720-6.2.2-01", "R3720-10.5.1-16", "R3720-10.14-07"},
+     Judged::initiator,
+     kRequest,
+     reassign_follows_a_logout},
+    {"management.reassign_exp_data_sn",
+     {"R3720-10.5.6-03"},
+     Judged::initiator,
+     kRequest,
+     reassign_expects_what_can_come},
     {"management.answer", {"R3720-10.5.1-01"}, Judged::target, kResponse, answers_a_request},
 };
 

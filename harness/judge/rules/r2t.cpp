@@ -50,6 +50,16 @@ Ruling range_follows(const Moment& m) {
   return equal("Buffer Offset", m.task->next_r2t_offset, offset);
 }
 
+Ruling fewer_than_agreed_are_outstanding(const Moment& m) {
+  if (!is_followed(m) || !m.session.known_from_start) return Ruling::unseen();
+  const std::uint32_t most = m.session.parameters.max_outstanding_r2t;
+  const std::size_t now = m.task->transfers.size() + 1;
+  if (now <= most) return Ruling::kept();
+  return Ruling::broken(
+      fmt::format("at most {} outstanding R2Ts of a task (MaxOutstandingR2T)", most),
+      fmt::format("{}", now));
+}
+
 Ruling lun_is_the_commands(const Moment& m) {
   if (!m.task) return Ruling::aside();
   if (m.pdu[field::lun] == m.task->request[field::lun]) return Ruling::kept();
@@ -63,6 +73,7 @@ constexpr Rule kRules[] = {
     {"r2t.r2t_sn", {"R3720-3.2.2.3-01"}, Judged::target, kR2t, number_follows},
     {"r2t.range", {"R3720-3.2.4.3-01"}, Judged::target, kR2t, asks_for_the_commands_data},
     {"r2t.order", {"R3720-10.8-09", "R3720-12.19-01"}, Judged::target, kR2t, range_follows},
+    {"r2t.outstanding", {"R3720-5.2-13"}, Judged::target, kR2t, fewer_than_agreed_are_outstanding},
     {"r2t.lun", {"R3720-3.2.4.3-01"}, Judged::target, kR2t, lun_is_the_commands},
 };
 

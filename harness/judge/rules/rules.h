@@ -20,6 +20,13 @@ std::span<const Rule> nop_rules();
 std::span<const Rule> text_rules();
 std::span<const Rule> logout_rules();
 std::span<const Rule> snack_rules();
+std::span<const Rule> key_rules();
+std::span<const Rule> answer_rules();
+std::span<const Rule> authentication_rules();
+std::span<const Rule> identity_rules();
+std::span<const Rule> async_rules();
+std::span<const Rule> reject_rules();
+std::span<const Rule> closing_rules();
 
 /// A value that must be this one.
 inline Ruling equal(std::string_view what, std::uint64_t wanted, std::uint64_t actual) {

@@ -41,7 +41,7 @@ Bytes as_pcapng(const Bytes& pcap) {
   return out;
 }
 
-std::uint64_t broken_rules(const Report& report) {
+std::uint64_t breaches(const Report& report) {
   std::uint64_t broken = 0;
   for (const auto& parties : report.tallies)
     for (const Tally& tally : parties) broken += tally.broken;
@@ -77,7 +77,7 @@ BOOST_AUTO_TEST_CASE(pcapng_says_the_same) {
   const auto report = judge_capture(as_pcapng(story.scribe.file()));
   BOOST_REQUIRE(report.has_value());
   BOOST_TEST(report->pdus == 41u);
-  BOOST_TEST(broken_rules(*report) == 0u);
+  BOOST_TEST(breaches(*report) == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(any_port_is_found_by_its_login) {
@@ -101,7 +101,7 @@ BOOST_AUTO_TEST_CASE(frames_twice_and_the_wrong_way_round) {
   frames.records = records;
   const auto doubled = judge_capture(frames.file());
   BOOST_TEST(doubled->pdus == 41u);
-  BOOST_TEST(broken_rules(*doubled) == 0u);
+  BOOST_TEST(breaches(*doubled) == 0u);
 
   Frames swapped(story.scribe.file());
   for (std::size_t i = 3; i + 1 < swapped.records.size(); ++i) {
@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(frames_twice_and_the_wrong_way_round) {
   }
   const auto out_of_order = judge_capture(swapped.file());
   BOOST_TEST(out_of_order->pdus == 41u);
-  BOOST_TEST(broken_rules(*out_of_order) == 0u);
+  BOOST_TEST(breaches(*out_of_order) == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(a_pdu_that_the_capture_lacks_accuses_nobody) {
@@ -141,7 +141,8 @@ BOOST_AUTO_TEST_CASE(a_capture_that_begins_late_accuses_nobody) {
     late.records.erase(late.records.begin(),
                        late.records.begin() + static_cast<std::ptrdiff_t>(first));
     const auto report = judge_capture(late.file());
-    BOOST_TEST(broken_rules(*report) == 0u, "without the first " << first << " frames");
+    BOOST_TEST(breaches(*report) == 0u,
+               "without the first " << first << " frames: " << broken_rules(*report));
   }
 }
 

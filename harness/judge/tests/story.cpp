@@ -37,6 +37,8 @@ void Scribe::close(std::uint16_t client_port, From by) {
   frame(client_port, by == From::initiator ? From::target : From::initiator, {}, kFin | kAck);
 }
 
+void Scribe::shut(std::uint16_t client_port, From by) { frame(client_port, by, {}, kFin | kAck); }
+
 void Scribe::frame(std::uint16_t client_port, From from, const Bytes& bytes, std::uint8_t flags,
                    bool seen) {
   auto& seq = numbers_[client_port].seq;
@@ -320,6 +322,10 @@ Report Story::judge() {
 std::string Story::broken() {
   tell();
   const Report report = judge();
+  return broken_rules(report);
+}
+
+std::string broken_rules(const Report& report) {
   std::string names;
   for (std::size_t i = 0; i < report.tallies.size(); ++i)
     if (report.tallies[i][0].broken + report.tallies[i][1].broken > 0)

@@ -21,6 +21,8 @@ class Scribe {
   void open(std::uint16_t client_port);
   void send(std::uint16_t client_port, From from, const Bytes& bytes, bool seen = true);
   void close(std::uint16_t client_port, From by);
+  void shut(std::uint16_t client_port, From by);  ///< a FIN of one side only
+  void wait(std::uint32_t seconds) { seconds_ += seconds; }
   const Bytes& file() const { return file_; }
   std::uint16_t target_port = 3260;
   std::size_t snap_bytes = 65535;
@@ -35,6 +37,14 @@ class Scribe {
   Bytes file_;
   std::uint32_t seconds_ = 0;
 };
+
+/// The names of the rules that were broken, with a space between.
+std::string broken_rules(const Report& report);
+
+/// The names in the tables of other tests, with spaces between and in front.
+std::string broken_by_exchange_test();
+std::string broken_by_keys_test();
+std::string broken_by_recovery_test();
 
 using Change = std::function<void(wire::Pdu&)>;
 
