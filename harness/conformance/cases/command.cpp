@@ -59,7 +59,7 @@ TSIH_CASE(underflow_is_counted, "What an INQUIRY did not fill is told as residua
 }
 
 TSIH_CASE(overflow_is_counted, "What a read had no room for is told as residual overflow",
-          judges("R3720-10.4.5-01")) {
+          judges("R3720-10.4.5-01", "R3720-10.4.1-l01")) {
   needs_disk(64);
   auto initiator = log_in();
   initiator.ready();
@@ -70,6 +70,9 @@ TSIH_CASE(overflow_is_counted, "What a read had no room for is told as residual 
   const Pdu& last = status_of(transfer);
   verify(transfer.data.size() <= block_bytes(), "no more data than there is room for",
          fmt::format("{} bytes", transfer.data.size()));
+  judging("R3720-10.4.1-l01");
+  verify(!last[field::overflow] || !last[field::underflow], "not both O and U", describe(last));
+  judging("R3720-10.4.5-01");
   verify(last[field::overflow] && !last[field::underflow] && last[field::residual] == block_bytes(),
          fmt::format("O and a residual of {}", block_bytes()), describe(last));
 }
@@ -151,12 +154,14 @@ TSIH_CASE(response_of_a_failed_delivery,
 }
 
 TSIH_CASE(response_is_clean, "Everything undefined in a SCSI Response is 0",
-          judges("R3720-10-01")) {
+          judges("R3720-10-01", "R3720-10.4.4-l01")) {
   auto initiator = log_in();
   initiator.send(initiator.scsi_command({.cdb = Bytes(6, 0)}));
   const Pdu response = initiator.expect(Opcode::scsi_response);
   verify(reserved_problem(response).empty(), "0 in every reserved bit", reserved_problem(response));
   confirm(describe(response));
+  judging("R3720-10.4.4-l01");
+  verify_equal("SNACK Tag", 0, response[field::snack_tag]);
 }
 
 TSIH_CASE(reserved_bits_are_ignored, "Bits that no one has defined do not disturb a command",

@@ -6,7 +6,8 @@
 BOOST_AUTO_TEST_SUITE(data_in)
 
 TSIH_CASE(numbers_and_offsets_rise, "Data-In PDUs are numbered from 0 and follow one another",
-          judges("R3720-3.2.2.3-01", "R3720-12.19-01", "R3720-10.8-06") *
+          judges("R3720-3.2.2.3-01", "R3720-12.19-01", "R3720-10.8-06", "R3720-10.7.6-l02",
+                 "R3720-12.18-l01", "R3720-10.7.6-l01") *
               unh("FFP 9.4", "FFP 9.5")) {
   needs_disk(64);
   auto initiator = log_in({{"MaxRecvDataSegmentLength", "512"},
@@ -19,10 +20,13 @@ TSIH_CASE(numbers_and_offsets_rise, "Data-In PDUs are numbered from 0 and follow
   for (const Pdu& pdu : transfer.data_in) {
     judging("R3720-3.2.2.3-01");
     verify_equal("DataSN", number++, pdu[field::data_sn]);
-    judging_all({"R3720-12.19-01", "R3720-10.8-06"});
+    judging_all({"R3720-12.19-01", "R3720-10.8-06", "R3720-10.7.6-l02", "R3720-12.18-l01"});
     verify_equal("buffer offset", offset, pdu[field::buffer_offset]);
     offset += pdu.data.size();
+    judging("R3720-10.7.6-l01");
+    verify(offset <= 16ull * block_bytes(), "no data beyond 16 blocks", describe(pdu));
   }
+  judging("R3720-10.8-06");
   verify_equal("bytes", 16ull * block_bytes(), offset);
 }
 
@@ -80,14 +84,18 @@ TSIH_CASE(
 }
 
 TSIH_CASE(segment_limit, "No Data-In is longer than the initiator's MaxRecvDataSegmentLength",
-          judges("R3720-10.7.1-02") * unh("FFP 9.3.1")) {
+          judges("R3720-10.7.1-02", "R3720-10.7.1-l01") * unh("FFP 9.3.1")) {
   needs_disk(64);
   auto initiator = log_in({{"MaxRecvDataSegmentLength", "512"}});
   initiator.ready();
   const Transfer transfer = initiator.transfer(read_blocks(0, 16));
   offered(transfer.good() && !transfer.data_in.empty(), "a read of 16 blocks");
-  for (const Pdu& pdu : transfer.data_in)
+  for (const Pdu& pdu : transfer.data_in) {
+    judging("R3720-10.7.1-02");
     verify(pdu.data.size() <= 512, "at most 512 bytes", describe(pdu));
+    judging("R3720-10.7.1-l01");
+    verify(!pdu.data.empty(), "data", describe(pdu));
+  }
 }
 
 TSIH_CASE(

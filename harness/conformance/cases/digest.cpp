@@ -139,7 +139,7 @@ TSIH_CASE(
     wrong_digest_of_immediate_data,
     "A write whose immediate data have a wrong digest is rejected and not acted upon; another "
     "takes its number",
-    judges("R3720-6.7-02", "R3720-6.3-02") * unh("FFP 18.2.1") * writes_lun()) {
+    judges("R3720-6.7-02", "R3720-6.3-02", "R3720-6.3-l02") * unh("FFP 18.2.1") * writes_lun()) {
   needs_disk(64);
   TextKeys keys = kBoth;
   keys.append({{"ImmediateData", "Yes"}, {"InitialR2T", "Yes"}});
@@ -157,7 +157,7 @@ TSIH_CASE(
                         event.pdu[field::reject_reason] == 2;
   verify(rejected || event.heard == Heard::closed, "a Reject with reason 2, or a close",
          event.words);
-  judging("R3720-6.3-02");
+  judging_all({"R3720-6.3-02", "R3720-6.3-l02"});
   offered(rejected, "to go on: it closed the connection");
   initiator.cmd_sn = number;
   const Pdu write = initiator.scsi_command(write_blocks(0, 2));
@@ -175,7 +175,8 @@ TSIH_CASE(
     wrong_digest_amid_written_data,
     "After a Data-Out with a wrong digest the target asks for it again, or fails the write once "
     "the last data have come",
-    judges("R3720-6.7-02", "R3720-6.7-04", "R3720-6.7-03") * unh("FFP 18.2.2") * writes_lun()) {
+    judges("R3720-6.7-02", "R3720-6.7-04", "R3720-6.7-03", "R3720-6.3-l01") * unh("FFP 18.2.2") *
+        writes_lun()) {
   needs_disk(64);
   auto initiator = log_in(solicited_only(kBoth));
   offered(agreed(initiator), "CRC32C for both digests");
@@ -207,10 +208,12 @@ TSIH_CASE(
     if (pdu.is(Opcode::r2t)) asked_again.push_back(pdu);
   }
   confirm("no status before the last data");
-  judging("R3720-6.7-03");
+  judging("R3720-6.3-l01");
   initiator.send(block(3));
   for (const Pdu& again : asked_again) initiator.answer_r2t(write, again, data);
-  const Transfer transfer = initiator.finish(write, data);
+  const Transfer transfer = initiator.expect_finish(write, data);
+  confirm("the write went on to its status");
+  judging("R3720-6.7-03");
   const bool recovered = transfer.good() && asked_again.size() + transfer.r2ts.size() > 0;
   verify(recovered || sense_of(status_of(transfer)) == kProtocolServiceCrcError,
          "a recovery R2T, or sense 0b/47/05", sense_words(status_of(transfer)));

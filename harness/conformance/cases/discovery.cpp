@@ -61,7 +61,9 @@ TSIH_CASE(all_targets, "SendTargets=All names this target, with portal group tag
 }
 
 TSIH_CASE(one_target, "SendTargets with a target's name answers with that target and no other",
-          judges("R3720-AppD-08", "R3720-12.8-02", "R3720-AppD-09") * unh("FFP 17.3.5")) {
+          judges("R3720-AppD-08", "R3720-12.8-02", "R3720-AppD-09", "R3720-AppD-l03") *
+              unh("FFP 17.3.5")) {
+  judging_all({"R3720-AppD-08", "R3720-AppD-l03"});
   auto initiator = discover();
   const TextKeys all = send_targets(initiator, "All");
   const TextKeys keys = send_targets(initiator, settings().url.target_name);
@@ -113,7 +115,8 @@ TSIH_CASE(send_targets_on_a_normal_session,
 
 TSIH_CASE(own_target_on_a_normal_session,
           "SendTargets= on a normal session answers with this target and no other",
-          judges("R3720-AppD-10") * unh("FFP 17.3.2", "FFP 17.3.4")) {
+          judges("R3720-AppD-10", "R3720-AppD-l04") * unh("FFP 17.3.2", "FFP 17.3.4")) {
+  judging_all({"R3720-AppD-10", "R3720-AppD-l04"});
   auto initiator = log_in();
   const TextKeys keys = send_targets(initiator, "");
   verify(names_target(keys, settings().url.target_name), "TargetName=" + settings().url.target_name,
@@ -154,13 +157,14 @@ TSIH_CASE(
     "SendTargets without F is answered without F, under its tag, with a transfer tag to go on; "
     "the request with F ends it",
     judges("R3720-5.4-03", "R3720-10.11.1-03", "R3720-10.11.6-01", "R3720-3.2.4.3-01",
-           "R3720-10.11.1-02") *
+           "R3720-10.11.1-02", "R3720-10.11.1-l01") *
         unh("FFP 17.1.1", "FFP 17.2.1")) {
   auto initiator = connect();
   initiator.discovery = true;
   initiator.log_in({{"MaxRecvDataSegmentLength", "512"}});
   const Pdu request = initiator.text_request({{"SendTargets", "All"}}).set(field::final, 0);
   Pdu answer = ask(initiator, request);  // a target may answer with a Reject (5.4)
+  judging_all({"R3720-5.4-03", "R3720-10.11.1-l01"});
   verify(!answer[field::final], "no F", describe(answer));
   judging("R3720-10.11.1-03");
   verify(answer[field::target_transfer_tag] != kReservedTag, "a transfer tag", describe(answer));

@@ -43,7 +43,7 @@ BOOST_AUTO_TEST_SUITE(key)
   TSIH_CASE(case_name,                                                                             \
             key_text " is answered with a number that its rule (" #rule_word                       \
                      ") allows, when " #offered_value " is offered",                               \
-            judges("R3720-5.2-11", "R3720-5.2-10", "R3720-5.2.2-01")) {                            \
+            judges("R3720-5.2-11", "R3720-5.2-10", "R3720-5.2.2-01", "R3720-5.2.2-l01")) {         \
     const NumericKey key{key_text, Rule::rule_word, least_value, most_value};                      \
     auto initiator = connect();                                                                    \
     const std::string value = negotiate(initiator, context(), {{key_text, #offered_value}});       \
@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_SUITE(key)
     verify(value != "NotUnderstood", "any other answer", key_text "=" + value);                    \
     judging("R3720-5.2-10");                                                                       \
     verify(value != "Reject", "an answer to a value within the bounds", key_text "=" + value);     \
-    judging("R3720-5.2.2-01");                                                                     \
+    judging_all({"R3720-5.2.2-01", "R3720-5.2.2-l01"});                                            \
     verify(number&& is_admissible(key, tsih::wire::parse_number(#offered_value).value(), *number), \
            fmt::format("a number from {} to {} by the rule {} with " #offered_value, key.least,    \
                        key.most, #rule_word),                                                      \
@@ -103,6 +103,21 @@ TSIH_CASE(first_burst_within_max_burst, "FirstBurstLength does not end up above 
          fmt::format("{}, {}", describe(answer.pdu), answer.keys.describe()));
 }
 
+TSIH_CASE(
+    first_burst_before_max_burst,
+    "A FirstBurstLength beyond the default MaxBurstLength is no error while the login goes on: "
+    "MaxBurstLength may follow",
+    judges("R3720-5.2-l06")) {
+  auto initiator = connect();
+  initiator.authenticate();
+  const Answer first = initiator.expect_login_answer(initiator.login_request(
+      kOperational, std::nullopt, {{"ImmediateData", "Yes"}, {"FirstBurstLength", "524288"}}));
+  verify(first.pdu[field::status] == 0, "a login that goes on", describe(first.pdu));
+  const Answer last = initiator.expect_login_answer(
+      initiator.login_request(kOperational, kFullFeature, {{"MaxBurstLength", "1048576"}}));
+  verify(last.pdu[field::status] == 0, "a login that goes on", describe(last.pdu));
+}
+
 TSIH_CASE(outside_the_bounds,
           "MaxBurstLength=511, one below the bounds, is rejected or put within them",
           judges(should("R3720-5.2.2-02"))) {
@@ -152,22 +167,23 @@ BOOLEAN_CASE(data_sequence_in_order_no, "DataSequenceInOrder", "No")
 
 // ---- booleans: where the offer settles it, no answer may contradict ----------------------------
 
-#define SETTLED_CASE(case_name, key_text, offered_value)                                     \
+#define SETTLED_CASE(case_name, key_text, offered_value, of_its_function)                    \
   TSIH_CASE(case_name, key_text "=" offered_value " settles the outcome: no answer differs", \
-            judges("R3720-5.2.2-05", "R3720-5.2-11")) {                                      \
+            judges("R3720-5.2.2-05", "R3720-5.2-11", of_its_function)) {                     \
     auto initiator = connect();                                                              \
     initiator.authenticate();                                                                \
     const Answer answer = initiator.expect_negotiation({{key_text, offered_value}});         \
     verify(answer.pdu[field::status] == 0, "a login that succeeds", describe(answer.pdu));   \
     const std::string value = answer.keys.value(key_text).value_or(offered_value);           \
+    judging_all({"R3720-5.2.2-05", of_its_function});                                        \
     verify(value == offered_value, key_text "=" offered_value " or no answer",               \
            key_text "=" + value);                                                            \
     judging("R3720-5.2-11");                                                                 \
     verify(value != "NotUnderstood", "any other answer", key_text "=" + value);              \
   }
 
-SETTLED_CASE(initial_r2t_yes, "InitialR2T", "Yes")
-SETTLED_CASE(immediate_data_no, "ImmediateData", "No")
+SETTLED_CASE(initial_r2t_yes, "InitialR2T", "Yes", "R3720-12-l02")
+SETTLED_CASE(immediate_data_no, "ImmediateData", "No", "R3720-12-l01")
 
 // ---- lists
 // ---------------------------------------------------------------------------------------

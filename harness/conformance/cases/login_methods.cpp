@@ -2,6 +2,7 @@
 // certificate or a verifier: what is offered proves nothing, and the target has to see that. A case
 // applies to targets that choose the method.
 #include "harness/conformance/cases/common.h"
+#include "harness/conformance/labels.h"
 
 BOOST_AUTO_TEST_SUITE(login)
 BOOST_AUTO_TEST_SUITE(methods)
@@ -90,7 +91,7 @@ TSIH_CASE(srp_proof_of_nobody,
           "SRP goes step by step: groups up to SRP-1536 or no authorization, B, and then a proof "
           "that is none is an authentication failure",
           judges("R3720-11.1.3-02", "R3720-11.1.3-10", "R3720-8.2.2-01", "R3720-11.1.3-04",
-                 "R3720-11.1.3-09", "R3720-11.1.3-06", "R3720-11.1.3-07")) {
+                 "R3720-11.1.3-09", "R3720-11.1.3-06", "R3720-11.1.3-07", "R3720-13-l01")) {
   auto initiator = connect();
   choose(initiator, "SRP");
   const Answer groups = initiator.expect_login_answer(initiator.login_request(
@@ -106,6 +107,13 @@ TSIH_CASE(srp_proof_of_nobody,
   judging("R3720-8.2.2-01");
   for (const char* small : {",SRP-256,", ",SRP-384,", ",SRP-512,", ",SRP-640,"})
     verify(list.find(small) == std::string::npos, "no group below 768 bits", words(groups));
+
+  judging("R3720-13-l01");
+  for (std::string_view rest = list; rest.size() > 1; rest.remove_prefix(rest.find(',', 1))) {
+    const auto group = rest.substr(1, rest.find(',', 1) - 1);
+    verify(label_problem(group, Label::standard).empty(), "groups named by item-labels",
+           label_problem(group, Label::standard));
+  }
 
   const Answer reply = initiator.expect_login_answer(initiator.login_request(
       kSecurity, std::nullopt, {{"SRP_A", "0x5a5a5a5a"}, {"SRP_GROUP", "SRP-1536"}}));

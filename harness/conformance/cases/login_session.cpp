@@ -55,7 +55,7 @@ TSIH_CASE(two_ports_two_sessions, "Two initiator ports have a session each, side
 
 TSIH_CASE(reinstatement,
           "The same port with TSIH 0 comes back: the new session takes the old one's place",
-          judges("R3720-10.12.6-04", "R3720-6.13-02")) {
+          judges("R3720-10.12.6-04", "R3720-6.13-02", "R3720-3.4.3-l02")) {
   auto first = log_in();
   auto second = connect();
   second.isid = first.isid;
@@ -63,7 +63,7 @@ TSIH_CASE(reinstatement,
   judging("R3720-6.13-02");
   const Answer answer = second.expect_negotiation({});
   verify(second.established(), "a new session", describe(answer.pdu));
-  judging("R3720-10.12.6-04");
+  judging_all({"R3720-10.12.6-04", "R3720-3.4.3-l02"});
   first.expect_replaced();
   verify(second.fence().answer.has_value(), "the new session alive", "a closed connection");
   confirm("the old connection was closed, the new session lives");

@@ -39,7 +39,8 @@ TSIH_CASE(ping_during_login,
 }
 
 TSIH_CASE(portal_group_tag, "The answer to the first complete Login Request names the portal group",
-          judges("R3720-5.3.1-01", "R3720-10.13.8-01")) {
+          judges("R3720-5.3.1-01", "R3720-10.13.8-01", "R3720-2.1-l02")) {
+  judging_all({"R3720-5.3.1-01", "R3720-2.1-l02"});
   auto initiator = connect();
   const Answer answer = initiator.expect_login_answer(initiator.login_request(
       settings().user.empty() ? kOperational : kSecurity, std::nullopt,

@@ -85,14 +85,14 @@ TSIH_CASE(answers_are_well_formed, "Every pair of the target's text ends with a 
 }
 
 TSIH_CASE(key_twice_in_one_request, "A key negotiated twice in one request is an initiator error",
-          judges("R3720-5.3-12", "R3720-5.3-13")) {
+          judges("R3720-5.3-12", "R3720-5.3-13", "R3720-6.10-l02")) {
   auto initiator = connect();
   initiator.authenticate();
   initiator.send(initiator.login_request(
       kOperational, std::nullopt, {{"MaxBurstLength", "65536"}, {"MaxBurstLength", "32768"}}));
   const Refusal refusal = initiator.expect_refusal();
   confirm(refusal.words);
-  judging("R3720-5.3-13");
+  judging_all({"R3720-5.3-13", "R3720-6.10-l02"});
   verify(refusal.pdu && refusal.pdu->is(Opcode::login_response) &&
              (*refusal.pdu)[field::status] >> 8 == 2,
          "a Login Response with status class 2", refusal.words);
@@ -117,6 +117,27 @@ TSIH_CASE(key_twice_in_two_requests,
   verify(refusal.pdu && refusal.pdu->is(Opcode::login_response) &&
              (*refusal.pdu)[field::status] >> 8 == 2,
          "a Login Response with status class 2", refusal.words);
+}
+
+TSIH_CASE(nothing_said_twice, "In a login of several answers the target says no key twice",
+          judges("R3720-5.3-l02", "R3720-5.2-l03")) {
+  judging_all({"R3720-5.3-l02", "R3720-5.2-l03"});
+  auto initiator = connect();
+  initiator.authenticate();
+  TextKeys said;
+  const auto look_at = [&](const Answer& answer) {
+    verify(answer.pdu[field::status] == 0, "a login that goes on", describe(answer.pdu));
+    for (const auto& [key, value] : answer.keys.pairs()) {
+      // A target may have many addresses (5.3).
+      verify(key == "TargetAddress" || !said.has(key), "each key once", key + "=" + value);
+      said.add(key, value);
+    }
+  };
+  for (const TextKeys& keys :
+       {TextKeys{{"MaxBurstLength", "65536"}}, TextKeys{}, TextKeys{{"ErrorRecoveryLevel", "0"}}})
+    look_at(
+        initiator.expect_login_answer(initiator.login_request(kOperational, std::nullopt, keys)));
+  confirm(said.describe());
 }
 
 TSIH_CASE(name_declared_twice,

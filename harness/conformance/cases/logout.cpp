@@ -38,7 +38,7 @@ TSIH_CASE(response_has_no_data, "A Logout Response has neither data nor addition
 }
 
 TSIH_CASE(pending_commands_end, "A write that waits for its data ends with the session",
-          judges("R3720-10.14-04") * writes_lun()) {
+          judges("R3720-10.14-04", "R3720-10.14-l01") * writes_lun()) {
   needs_disk(64);
   auto initiator = log_in({{"InitialR2T", "Yes"}, {"ImmediateData", "No"}});
   initiator.ready();
@@ -49,6 +49,7 @@ TSIH_CASE(pending_commands_end, "A write that waits for its data ends with the s
   initiator.send(initiator.logout_request(0));
   const Pdu response = initiator.expect(Opcode::logout_response);
   verify_equal("response", 0, response[field::response]);
+  judging_all({"R3720-10.14-04", "R3720-10.14-l01"});
   const Event event = initiator.receive();
   verify(event.heard == Heard::closed, "nothing more before the close", event.words);
 }

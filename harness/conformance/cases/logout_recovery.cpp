@@ -67,8 +67,9 @@ TSIH_CASE(no_such_connection, "A logout of a connection that does not exist clos
 
 TSIH_CASE(for_a_dropped_connection,
           "One connection is logged out over another after it was dropped, and its CID is free",
-          judges("R3720-6.12-03", should("R3720-5.3.4-02"), "R3720-7.2.2-M2", "R3720-7.2.2-M4")) {
-  judging_all({"R3720-6.12-03", "R3720-7.2.2-M2", "R3720-7.2.2-M4"});
+          judges("R3720-6.12-03", should("R3720-5.3.4-02"), "R3720-7.2.2-M2", "R3720-7.2.2-M4",
+                 "R3720-7.2-l01")) {
+  judging_all({"R3720-6.12-03", "R3720-7.2-l01", "R3720-7.2.2-M2", "R3720-7.2.2-M4"});
   auto first = log_in_for(2);
   auto second = join(first, 2);
   second.drop();

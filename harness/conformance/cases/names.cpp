@@ -65,6 +65,31 @@ TSIH_CASE(of_the_target, "Every target that discovery finds has a name, and a we
   }
 }
 
+TSIH_CASE(date_of_the_target,
+          "A target's name of type iqn has a date before its domain name: four digits, a dash, two",
+          judges("R3720-3.2.6.3.1-l02", "R3720-3.2.6.3.1-l03", "R3720-3.2.6.3.1-l05",
+                 "R3720-3.2.6.3.1-l04")) {
+  constexpr std::string_view kType = "iqn.", kDigits = "0123456789";
+  auto initiator = discover();
+  const Pdu answer = ask(initiator, initiator.text_request({{"SendTargets", "All"}}));
+  bool any = false;
+  for (const std::string& name : tsih::wire::parse_text(answer.data).keys.values("TargetName")) {
+    if (!name.starts_with(kType)) continue;
+    any = true;
+    const std::string date = name.substr(kType.size(), name.find('.', kType.size()) - kType.size());
+    judging("R3720-3.2.6.3.1-l02");
+    verify(kDigits.find(date.front()) != kDigits.npos, "iqn. and a date", name);
+    judging("R3720-3.2.6.3.1-l03");
+    verify(date.find_first_not_of(kDigits) == 4, "four digits of a year", name);
+    judging("R3720-3.2.6.3.1-l05");
+    verify(date[4] == '-', "a dash after the year", name);
+    judging("R3720-3.2.6.3.1-l04");
+    const std::string month = date.substr(5);
+    verify(month.size() == 2 && month >= "01" && month <= "12", "a month from 01 to 12", name);
+  }
+  offered(any, "targets with a name of type iqn");
+}
+
 TSIH_CASE(of_the_scsi_device, "The name of the SCSI device is the name of the target",
           judges("R3720-3.4.2-01")) {
   auto initiator = log_in();
@@ -141,7 +166,8 @@ TSIH_CASE(decimal_numbers, "Decimal numbers of the target are below 2**64",
 
 TSIH_CASE(reserved_values,
           "None, Reject, Irrelevant and NotUnderstood mean to the target what they mean to all",
-          judges("R3720-5.2-08", "R3720-5.2.1-02")) {
+          judges("R3720-5.2-08", "R3720-5.2.1-02", "R3720-5.2-l02")) {
+  judging_all({"R3720-5.2-08", "R3720-5.2-l02"});
   auto initiator = connect();
   const TextKeys keys = keys_of_a_login(initiator);
   for (const auto& [key, value] : keys.pairs()) {
@@ -158,14 +184,14 @@ TSIH_CASE(reserved_values,
 
 TSIH_CASE(of_keys_in_the_security_stage,
           "In the security stage the target says keys of that stage only",
-          judges("R3720-11-01", "R3720-11.1-09")) {
+          judges("R3720-11-01", "R3720-11.1-09", "R3720-5.3-l01")) {
   auto initiator = connect();
   const bool chap = !settings().user.empty();
   const Answer answer = initiator.expect_login_answer(
       initiator.login_request(kSecurity, std::nullopt, {{"AuthMethod", chap ? "CHAP" : "None"}}));
   offered(answer.pdu[field::status] == 0, "a security stage");
   for (const auto& [key, value] : answer.keys.pairs()) {
-    judging("R3720-11-01");
+    judging_all({"R3720-11-01", "R3720-5.3-l01"});
     verify(is_key_of_security(key), "a key of chapter 11, or of a method's maker",
            key + "=" + value);
     judging("R3720-11.1-09");

@@ -65,7 +65,8 @@ TSIH_CASE(burst_limit, "No R2T asks for more than MaxBurstLength",
 
 TSIH_CASE(requests_follow_one_another,
           "R2Ts are numbered from 0 and ask for ranges that follow one another, to the last byte",
-          judges("R3720-10.8-09", "R3720-3.2.2.3-01", "R3720-12.19-01") * writes_lun()) {
+          judges("R3720-10.8-09", "R3720-3.2.2.3-01", "R3720-12.19-01", "R3720-10.7.6-l03") *
+              writes_lun()) {
   needs_disk(64);
   auto initiator = log_in(solicited_only(
       {{"MaxBurstLength", "1024"}, {"DataSequenceInOrder", "Yes"}, {"MaxOutstandingR2T", "1"}}));
@@ -76,7 +77,7 @@ TSIH_CASE(requests_follow_one_another,
   for (const Pdu& r2t : transfer.r2ts) {
     judging("R3720-3.2.2.3-01");
     verify_equal("R2TSN", number++, r2t[field::r2t_sn]);
-    judging_all({"R3720-10.8-09", "R3720-12.19-01"});
+    judging_all({"R3720-10.8-09", "R3720-12.19-01", "R3720-10.7.6-l03"});
     verify_equal("buffer offset", offset, r2t[field::buffer_offset]);
     offset += r2t[field::desired_length];
   }
@@ -149,7 +150,7 @@ TSIH_CASE(every_field,
           "All R2Ts of a write are for its task, have a tag, follow one another within the bounds, "
           "and take no StatSN",
           judges("R3720-3.2.4.3-01", "R3720-3.2.2.3-01", "R3720-10.8.5-01", "R3720-3.2.2.2-03",
-                 "R3720-10.8.4-01", "R3720-10.8-09") *
+                 "R3720-10.8.4-01", "R3720-10.8-09", "R3720-3.2.4.3-l01", "R3720-10.2.1.7-l01") *
               unh("FFP 10.1") * writes_lun()) {
   needs_disk(64);
   auto initiator = log_in(solicited_only({{"DataSequenceInOrder", "Yes"},
@@ -166,7 +167,7 @@ TSIH_CASE(every_field,
   offered(transfer.good() && !transfer.r2ts.empty(), "a write of 8 blocks");
   std::uint64_t number = 0, offset = 0;
   for (const Pdu& r2t : transfer.r2ts) {
-    judging("R3720-3.2.4.3-01");
+    judging_all({"R3720-3.2.4.3-01", "R3720-3.2.4.3-l01", "R3720-10.2.1.7-l01"});
     verify(belongs_to(r2t, write) && r2t[field::lun] == write[field::lun],
            "task tag and LUN of the write", describe(r2t));
     judging("R3720-3.2.2.3-01");

@@ -63,7 +63,7 @@ void expect_write_to_end(Initiator& initiator, const Pdu& write, const Bytes& da
 TSIH_CASE(a_write_after_a_logout,
           "A write goes on over another connection when its own was logged out for recovery",
           judges("R3720-6.1.5-02", "R3720-6.2.2-09", "R3720-10.5.1-17", "R3720-10.6-01",
-                 "R3720-6.2.2-02", "R3720-6.2.2-05") *
+                 "R3720-6.2.2-02", "R3720-6.2.2-05", "R3720-6.2.2-l01", "R3720-10.5.1-l03") *
               writes_lun() * unh("ERT 2.1")) {
   needs_disk(64);
   auto [first, second] = log_in_twice_at_level(2, kSolicitedOnly, kSmallSegments);
@@ -72,9 +72,9 @@ TSIH_CASE(a_write_after_a_logout,
   expect_reassigned(first, write.command, context());
   judging_all({"R3720-6.2.2-09", "R3720-10.5.1-17", "R3720-10.6-01"});
   confirm("the response came before anything of the task");
-  judging("R3720-6.2.2-02");
+  judging_all({"R3720-6.2.2-02", "R3720-6.2.2-l01"});
   expect_write_to_end(first, write.command, pattern(block_bytes()), read_blocks(0, 1), context());
-  judging("R3720-6.2.2-05");
+  judging_all({"R3720-6.2.2-05", "R3720-10.5.1-l03"});
   confirm("the status came on the new connection");
 }
 

@@ -47,6 +47,26 @@ TSIH_CASE(reserved_fields_are_zero, "Everything undefined in a Reject is 0",
   confirm(event.words);
 }
 
+TSIH_CASE(reason_for_a_wrong_tag, "Data under a transfer tag that no R2T gave are an invalid field",
+          judges("R3720-10.17.1-l02") * writes_lun()) {
+  needs_disk(64);
+  auto initiator = log_in(solicited_only());
+  initiator.ready();
+  const Pdu write = initiator.scsi_command(write_blocks(0, 1));
+  initiator.send(write);
+  const Pdu r2t = next_pdu(initiator);
+  offered(r2t.is(Opcode::r2t), "an R2T for the write");
+  initiator.send(initiator.data_out(write, r2t.u32(field::target_transfer_tag) ^ 0x00010000, 0,
+                                    pattern(block_bytes()), 0, true));
+  const Fence fence = initiator.fence(true);
+  for (const Pdu& pdu : fence.before)
+    if (pdu.is(Opcode::reject)) {
+      verify_equal("reason", 9, pdu[field::reject_reason]);
+      return;
+    }
+  offered(false, "a Reject of data under a wrong transfer tag");
+}
+
 TSIH_CASE(reserved_logout_reason, "A logout for a reason that nobody has defined does not succeed",
           judges("R3720-10-03")) {
   auto initiator = log_in();

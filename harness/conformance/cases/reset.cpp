@@ -55,7 +55,8 @@ TSIH_CASE(warm_reset, "After the answer to a warm reset nothing more comes of wh
 
 TSIH_CASE(logical_unit_reset,
           "A logical unit reset ends the tasks of all, and tells the others by a unit attention",
-          judges("R3720-10.5.1-12") * resets_target() * writes_lun()) {
+          judges("R3720-10.5.1-12", "R3720-3.2.2.1-l01") * resets_target() * writes_lun()) {
+  judging_all({"R3720-10.5.1-12", "R3720-3.2.2.1-l01"});
   needs_disk(64);
   auto other = log_in(solicited_only());
   other.ready();
@@ -80,7 +81,8 @@ TSIH_CASE(logical_unit_reset,
 }
 
 TSIH_CASE(cold_reset, "A cold reset closes the connections of every initiator",
-          judges("R3720-10.5.1-15", "R3720-10.6.1-01") * unh("FFP 11.5") * resets_target()) {
+          judges("R3720-10.5.1-15", "R3720-10.6.1-01", "R3720-F.2-l01") * unh("FFP 11.5") *
+              resets_target()) {
   needs_disk(64);
   auto other = log_in();
   auto initiator = log_in();
@@ -97,6 +99,13 @@ TSIH_CASE(cold_reset, "A cold reset closes the connections of every initiator",
   judging("R3720-10.6.1-01");
   other.expect_close();
   confirm("the connection of another initiator was closed too");
+  judging("R3720-F.2-l01");
+  auto after = log_in();
+  after.send(after.scsi_command({.cdb = Bytes(6, 0)}));
+  const Pdu status = after.expect(Opcode::scsi_response);
+  const auto sense = sense_of(status);
+  verify(sense && sense->key == 6 && sense->asc == 0x29, "sense 06/29 for the next command",
+         describe(status) + ", " + sense_words(status));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -274,7 +274,8 @@ TSIH_CASE(data_acknowledged,
 TSIH_CASE(resegmented_data,
           "After a shorter MaxRecvDataSegmentLength an R-Data SNACK brings the data in shorter "
           "pieces, and a SCSI Response with its tag",
-          judges("R3720-10.16.3-03", "R3720-10.16.5-02", "R3720-10.7.1-02", "R3720-10.4.9-01")) {
+          judges("R3720-10.16.3-03", "R3720-10.16.5-02", "R3720-10.7.1-02", "R3720-10.4.9-01",
+                 "R3720-10.16.3-l01", "R3720-10.16.3-l02")) {
   needs_disk(64);
   auto initiator = log_in_at_level(1, {{"MaxRecvDataSegmentLength", "2048"}});
   initiator.ready();
@@ -298,13 +299,13 @@ TSIH_CASE(resegmented_data,
     const std::size_t offset = pdu[field::buffer_offset];
     if (offset + pdu.data.size() > data.size()) fail("data within the read", describe(pdu));
     std::ranges::copy(pdu.data, data.begin() + static_cast<std::ptrdiff_t>(offset));
-    judging("R3720-10.16.3-03");
+    judging_all({"R3720-10.16.3-03", "R3720-10.16.3-l01"});
   }
   verify(pdu.is(Opcode::scsi_response) && data == read.data, "all the data, then a SCSI Response",
          describe(pdu));
   judging("R3720-10.16.5-02");
   verify_equal("SNACK Tag", kTag, pdu.u32(field::snack_tag));
-  judging("R3720-10.4.9-01");
+  judging_all({"R3720-10.4.9-01", "R3720-10.16.3-l02"});
   verify_equal("StatSN", read.status.u32(field::stat_sn), pdu.u32(field::stat_sn));
 }
 

@@ -39,12 +39,15 @@ TSIH_CASE(finished_task, "Aborting a task that has been answered: the task does 
 }
 
 TSIH_CASE(missing_command, "Aborting a command that never came counts it as received",
-          judges("R3720-6.9-03")) {
+          judges("R3720-6.9-03", "R3720-10.5.1-l02", "R3720-10.5.5-l01", "R3720-10.6.1-l02")) {
   auto initiator = log_in();
   const auto missing = initiator.cmd_sn++;
   initiator.send(initiator.task_management_request(kAbortTask, initiator.next_tag())
                      .set(field::ref_cmd_sn, missing));
+  judging("R3720-10.5.1-l02");
   const Pdu response = initiator.expect(Opcode::task_management_response);
+  confirm("answered, while a number before it is missing");
+  judging_all({"R3720-6.9-03", "R3720-10.5.5-l01", "R3720-10.6.1-l02"});
   verify_equal("response", kFunctionComplete, response[field::response]);
   const Fence fence = initiator.fence();
   verify(fence.answer.has_value(), "the next command executed", "a closed connection");
@@ -82,7 +85,8 @@ TSIH_CASE(aborted_write, "A write that waits for its data is aborted, and no sta
 
 TSIH_CASE(first_of_two_writes,
           "Of two writes the one that is aborted gets nothing more, and the other ends well",
-          judges("R3720-10.5.1-04", "R3720-10.5.1-01") * unh("FFP 11.1") * writes_lun()) {
+          judges("R3720-10.5.1-04", "R3720-10.5.1-01", "R3720-10.6.1-l01") * unh("FFP 11.1") *
+              writes_lun()) {
   needs_disk(64);
   auto initiator = log_in(solicited_only());
   initiator.ready();
@@ -109,6 +113,7 @@ TSIH_CASE(first_of_two_writes,
     }
     judging("R3720-10.5.1-01");
     if (pdu.is(Opcode::task_management_response)) {
+      judging_all({"R3720-10.5.1-01", "R3720-10.6.1-l01"});
       verify_equal("response", kFunctionComplete, pdu[field::response]);
       aborted = true;
     }
@@ -122,7 +127,7 @@ TSIH_CASE(first_of_two_writes,
 
 TSIH_CASE(task_set,
           "After the answer to ABORT TASK SET nothing more comes of a read, and a ping is answered",
-          judges("R3720-10.5.1-04", "R3720-10.5.1-01") * unh("FFP 11.3.1")) {
+          judges("R3720-10.5.1-04", "R3720-10.5.1-01", "R3720-10.5.1-l01") * unh("FFP 11.3.1")) {
   needs_disk(64);
   auto initiator = log_in({{"MaxRecvDataSegmentLength", "512"}});
   initiator.ready();
@@ -134,7 +139,7 @@ TSIH_CASE(task_set,
   bool aborted = false, pinged = false;
   while (!aborted || !pinged) {
     const Pdu pdu = next_pdu(initiator);
-    judging("R3720-10.5.1-04");
+    judging_all({"R3720-10.5.1-04", "R3720-10.5.1-l01"});
     verify(!aborted || !belongs_to(pdu, read), "nothing more of the read", describe(pdu));
     pinged |= pdu.is(Opcode::nop_in) && belongs_to(pdu, ping);
     judging("R3720-10.5.1-01");
@@ -147,7 +152,7 @@ TSIH_CASE(task_set,
     if (belongs_to(pdu, read) && (pdu.is(Opcode::scsi_response) || pdu[field::has_status]))
       initiator.send(initiator.nop_out().set(field::immediate, 1));
   }
-  judging("R3720-10.5.1-04");
+  judging_all({"R3720-10.5.1-04", "R3720-10.5.1-l01"});
   const Fence fence = initiator.fence(true);
   verify(fence.answer.has_value(), "a session that goes on", "a closed connection");
   for (const Pdu& pdu : fence.before)
@@ -155,7 +160,7 @@ TSIH_CASE(task_set,
 }
 
 TSIH_CASE(unknown_task, "Aborting a task that never was leaves the others alone",
-          judges("R3720-10.5.1-01") * unh("FFP 11.3.3")) {
+          judges("R3720-10.5.1-01", "R3720-10.6.1-l03") * unh("FFP 11.3.3")) {
   needs_disk(64);
   auto initiator = log_in();
   initiator.ready();
@@ -169,12 +174,14 @@ TSIH_CASE(unknown_task, "Aborting a task that never was leaves the others alone"
   bool answered = false, read_good = false, pinged = false;
   while (!answered || !read_good || !pinged) {
     const Pdu pdu = next_pdu(initiator);
+    judging("R3720-10.5.1-01");
     if (belongs_to(pdu, read) && (pdu.is(Opcode::scsi_response) || pdu[field::has_status])) {
       verify_equal("status of the read", 0, pdu[field::scsi_status]);
       read_good = true;
     }
     pinged |= pdu.is(Opcode::nop_in) && belongs_to(pdu, ping);
     if (pdu.is(Opcode::task_management_response)) {
+      judging_all({"R3720-10.5.1-01", "R3720-10.6.1-l03"});
       verify_equal("response", kTaskDoesNotExist, pdu[field::response]);
       answered = true;
     }

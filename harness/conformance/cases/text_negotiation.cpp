@@ -77,6 +77,20 @@ TSIH_CASE(other_tag, "A negotiation that goes on under another task tag: a Rejec
   confirm(event.words);
 }
 
+TSIH_CASE(nothing_said_twice, "In a negotiation of two answers the target says no key twice",
+          judges("R3720-5.4-l02")) {
+  auto initiator = log_in();
+  const Pdu open = initiator.text_request(limit(kSmall)).set(field::final, 0);
+  const Pdu first = ask(initiator, open);
+  offered(!first[field::final], "a negotiation that stays open");
+  const Pdu last = ask(initiator, go_on(initiator, open, first));
+  const TextKeys before = tsih::wire::parse_text(first.data).keys;
+  const TextKeys after = tsih::wire::parse_text(last.data).keys;
+  for (const auto& [key, value] : after.pairs())
+    verify(key == "TargetAddress" || !before.has(key), "each key once", key + "=" + value);
+  confirm(describe(last));
+}
+
 TSIH_CASE(key_twice_then_anew,
           "A key told twice in two requests is rejected; told once in a new negotiation it holds",
           judges("R3720-5.4-07", "R3720-10.7.1-02") * unh("FFP 17.6")) {

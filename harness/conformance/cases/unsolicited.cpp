@@ -70,6 +70,21 @@ TSIH_CASE(immediate_data_taken,
   confirm("GOOD, and a read returns the same bytes");
 }
 
+TSIH_CASE(immediate_data_by_default,
+          "Where neither side spoke of ImmediateData, a write with all its data in the command is "
+          "taken",
+          judges("R3720-12.11-l01") * writes_lun()) {
+  needs_disk(64);
+  auto initiator = log_in({{"InitialR2T", "Yes"}});
+  offered(!initiator.negotiated().has("ImmediateData"), "the default of ImmediateData");
+  initiator.ready();
+  Pdu command = initiator.scsi_command(write_blocks(0, 1));
+  command.data = pattern(block_bytes());
+  initiator.send(command);
+  const Pdu response = initiator.expect(Opcode::scsi_response);
+  verify(is_good(response), "GOOD", describe(response));
+}
+
 TSIH_CASE(first_burst_taken,
           "With InitialR2T=No the first burst comes unasked, and the rest is "
           "asked for from where it ended",
