@@ -60,7 +60,8 @@ void Connection::send(const wire::Pdu& pdu, const wire::Digests& digests) {
   shown.data_digest_ok = !digests.spoil_data;
   record_.transcript.add(
       {.from = self_, .connection = number_, .event = "pdu", .pdu = &shown, .note = {}});
-  write_all(wire::encode(pdu, digests));
+  const wire::Bytes bytes = wire::encode(pdu, digests);
+  write_all(marker_writer_ ? marker_writer_->mark(bytes) : bytes);
 }
 
 void Connection::send_raw(const wire::Bytes& bytes, const std::string& words) {
@@ -75,6 +76,7 @@ void Connection::write_all(const wire::Bytes& bytes) {
     const ssize_t sent = ::send(fd_, bytes.data() + done, bytes.size() - done, MSG_NOSIGNAL);
     if (sent > 0) {
       done += static_cast<std::size_t>(sent);
+      sent_bytes_ += static_cast<std::size_t>(sent);
     } else if (errno == EAGAIN || errno == EINTR) {
       if (!ready(fd_, POLLOUT, until)) {
         record_.went_silent = true;
@@ -86,8 +88,36 @@ void Connection::write_all(const wire::Bytes& bytes) {
   }
 }
 
+void Connection::use_markers(std::optional<std::uint32_t> incoming_interval_bytes,
+                             std::optional<std::uint32_t> outgoing_interval_bytes) {
+  if (reader_.pending_bytes() > 0) throw Inconclusive{"more came along with the end of the login"};
+  if (incoming_interval_bytes) marker_reader_.emplace(*incoming_interval_bytes, received_bytes_);
+  if (outgoing_interval_bytes) marker_writer_.emplace(*outgoing_interval_bytes, sent_bytes_);
+}
+
+std::vector<wire::Marker> Connection::markers() const {
+  return marker_reader_ ? marker_reader_->markers() : std::vector<wire::Marker>{};
+}
+
+std::string Connection::marker_problem() const {
+  constexpr std::uint32_t kReservedBits = 3;  // of each pointer (A.1)
+  for (const wire::Marker& marker : markers()) {
+    const auto next = std::ranges::lower_bound(pdu_ends_, marker.payload_bytes);
+    if (marker.payload_bytes > 0 && next == pdu_ends_.end()) break;
+    const std::uint64_t expected = marker.payload_bytes == 0 ? 0 : *next - marker.payload_bytes;
+    for (const std::uint32_t pointer : marker.pointers)
+      if ((pointer & ~kReservedBits) != expected)
+        return fmt::format(
+            "a marker after {} bytes points {} bytes on, the next PDU begins after {}",
+            marker.payload_bytes, pointer, expected);
+  }
+  return {};
+}
+
 std::optional<Event> Connection::take_pdu() {
   if (auto pdu = reader_.next()) {
+    if (marker_reader_)
+      pdu_ends_.push_back(marker_reader_->payload_bytes() - reader_.pending_bytes());
     record_.transcript.add(
         {.from = peer_, .connection = number_, .event = "pdu", .pdu = &*pdu, .note = {}});
     return Event{Heard::pdu, *pdu, wire::describe(*pdu)};
@@ -109,7 +139,11 @@ Event Connection::receive(Clock::time_point until) {
     const ssize_t count = recv(fd_, buffer, sizeof buffer, 0);
     if (count > 0) {
       received_bytes_ += static_cast<std::size_t>(count);
-      reader_.feed(std::span(buffer, static_cast<std::size_t>(count)));
+      const auto bytes = std::span(buffer, static_cast<std::size_t>(count));
+      if (marker_reader_)
+        reader_.feed(marker_reader_->strip(bytes));
+      else
+        reader_.feed(bytes);
     } else if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
       closed_by_peer_ = true;
       note(peer_, "close", count == 0 ? "FIN" : std::strerror(errno));

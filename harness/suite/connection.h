@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "harness/suite/judgement.h"
+#include "harness/wire/markers.h"
 #include "harness/wire/pdu.h"
 #include "harness/wire/reader.h"
 
@@ -40,6 +42,15 @@ class Connection {
   void send_raw(const wire::Bytes& bytes, const std::string& note);
   Event receive(Clock::time_point until);
   void expect_digests(bool header, bool data) { reader_.expect_digests(header, data); }
+  /// From the next byte on markers stand in what comes, and in what goes out (RFC 3720 appendix A);
+  /// no interval: none in this direction. Inconclusive when a part of a PDU has come already.
+  void use_markers(std::optional<std::uint32_t> incoming_interval_bytes,
+                   std::optional<std::uint32_t> outgoing_interval_bytes);
+  /// What has come of markers; empty when none are in use.
+  std::vector<wire::Marker> markers() const;
+  /// The first of these markers that does not point, with both copies, to the PDU that came next;
+  /// empty when all do. One whose next PDU has not begun yet is not looked at.
+  std::string marker_problem() const;
   void close();
   unsigned number() const { return number_; }
   int fd() const { return fd_; }  ///< to wait for; -1 once closed by us
@@ -56,6 +67,10 @@ class Connection {
   int fd_;
   bool closed_by_peer_ = false;
   std::size_t received_bytes_ = 0;
+  std::size_t sent_bytes_ = 0;
+  std::optional<wire::MarkerReader> marker_reader_;
+  std::optional<wire::MarkerWriter> marker_writer_;
+  std::vector<std::uint64_t> pdu_ends_;  ///< in payload bytes, once markers are in use
   wire::PduReader reader_;
 };
 
