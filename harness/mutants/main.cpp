@@ -39,7 +39,8 @@ Programs programs() {
   const fs::path folder = fs::read_symlink("/proc/self/exe").parent_path();
   const fs::path provoke = folder.parent_path().parent_path() / "tools" / "provoke-tsihd";
   return {(folder / "tsih-conform").string(), (folder / "tsihd").string(),
-          fs::exists(provoke) ? provoke.string() : ""};
+          fs::exists(provoke) ? provoke.string() : "",
+          fs::exists(folder / "tsih-judge") ? (folder / "tsih-judge").string() : ""};
 }
 
 // Cases that do not pass on the good target tell nothing on a bad one.
@@ -78,6 +79,7 @@ int run(const Arguments& arguments, GoodTargets& targets) {
     return fail(kExitNotReached, "the good target cannot be judged: " + good.output);
   const std::set<std::string> unusable = unusable_cases(good);
   Score score(good.clauses_of);
+  score.add_clauses_of_rules(clauses_of_rules(targets.programs()));
   std::size_t chosen = 0;
   for (const Entry& entry : table.entries()) {
     if (!arguments.only.empty() && !entry.name.starts_with(arguments.only)) continue;

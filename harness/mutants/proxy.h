@@ -2,8 +2,10 @@
 // says passes through a function that may change it, drop it or say it twice.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,14 +25,25 @@ struct Passing {
 /// What goes on instead; an empty list is silence.
 using Mutation = std::function<std::vector<wire::Pdu>(const Passing&)>;
 
+/// The target that seems to use markers as they were agreed on (RFC 3720 appendix A).
+struct Marking {
+  std::uint32_t interval_bytes = 0;
+  std::uint32_t skew = 0;  ///< every pointer of the target is wrong by so much
+};
+
 struct Mutant {
   Mutation mutate;
   bool spoil_header_digest = false;
   bool spoil_data_digest = false;
-  bool keeps_open = false;  ///< what the target closes stays open towards the initiator
+  bool keeps_open = false;       ///< what the target closes stays open towards the initiator
+  unsigned keeps_open_only = 0;  ///< of all connections this one, counted from 1; 0: every one
+  bool spoil_padding = false;    ///< the padding of data is not zero
+  bool mends_digests = false;    ///< a wrong digest of the initiator passes for a right one
   /// Requests of the login and of text with another text: what the target is to answer so that the
   /// mutation can make something else of it. Nothing: as they are.
   std::function<wire::TextKeys(const wire::TextKeys&)> rewrite = {};
+  /// Markers for a target that knows none, in each direction that the changed answers agree to.
+  std::optional<Marking> marking = {};
 };
 
 struct Endpoint {
@@ -49,6 +62,7 @@ class MutatingProxy {
 
   Endpoint target_;
   Mutant mutant_;
+  std::atomic<unsigned> connections_ = 0;
   Listener listener_;
 };
 

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 namespace tsih::mutants {
 namespace {
@@ -124,6 +125,16 @@ Run conform(GoodTargets& targets, Target target, const Mutant& mutant,
   read_folder(folder, result);
   fs::remove_all(folder);
   return result;
+}
+
+std::set<std::string> clauses_of_rules(const Programs& programs) {
+  std::set<std::string> clauses;
+  if (programs.judge.empty()) return clauses;
+  std::istringstream words(
+      suite::run(std::vector<std::string>{programs.judge, "--rules"}).out);
+  for (std::string word; words >> word;)
+    if (word.starts_with("R3720-")) clauses.insert(word);
+  return clauses;
 }
 
 Outcome try_mutant(GoodTargets& targets, const Entry& entry) {

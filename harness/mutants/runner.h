@@ -18,6 +18,7 @@ struct Programs {
   std::string conform;
   std::string tsihd;
   std::string provoke;  ///< of tools/provoke-tsihd; empty: nothing is provoked
+  std::string judge;    ///< for the clauses of its rules; empty: they are not counted
 };
 
 /// Where good targets are: one at an address, or tsihd of our own, started when first asked for
@@ -76,6 +77,9 @@ struct Outcome {
   std::set<std::string> clauses;  ///< that were found broken
   std::string message;            ///< what the case said
 };
+/// The clauses that the passive judge has rules for. Empty when there is no judge.
+std::set<std::string> clauses_of_rules(const Programs& programs);
+
 Outcome try_mutant(GoodTargets& targets, const Entry& entry);
 
 }  // namespace tsih::mutants

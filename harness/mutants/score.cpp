@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -71,13 +72,24 @@ std::vector<std::string> Score::needless() const {
   return names;
 }
 
+void Score::add_clauses_of_rules(const std::set<std::string>& clauses) {
+  const std::set<std::string> all = judged();
+  std::ranges::set_difference(clauses, all, std::inserter(by_rules_alone_, by_rules_alone_.end()));
+}
+
 std::string Score::words() const {
   const double percent =
       tried() == 0 ? 0 : 100.0 * static_cast<double>(killed_) / static_cast<double>(tried());
   std::string words = fmt::format("{} of {} mutants killed ({:.1f} %)", killed_, tried(), percent);
   if (not_applicable_) words += fmt::format(", {} not applicable here", not_applicable_);
-  return words + fmt::format("; {} of the {} clauses that cases judge were broken and noticed",
-                             clauses_broken(), clauses_judged());
+  words += fmt::format("; {} of the {} clauses that cases judge were broken and noticed",
+                       clauses_broken(), clauses_judged());
+  if (!by_rules_alone_.empty())
+    words += fmt::format(
+        "; {} more clauses have a rule of the passive judge alone, which its own tests break: they "
+        "are not counted here",
+        by_rules_alone_.size());
+  return words;
 }
 
 void Score::write(const std::filesystem::path& path) const {

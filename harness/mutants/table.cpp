@@ -20,6 +20,7 @@ Table all_mutants() {
   add_scsi_rows(table);
   add_recovery_rows(table);
   add_wider_rows(table);
+  add_remaining_rows(table);
   return table;
 }
 

@@ -56,6 +56,7 @@ void add_scsi_rows(Table& table);
 void add_recovery_rows(Table& table);
 void add_method_rows(Table& table);
 void add_wider_rows(Table& table);
+void add_remaining_rows(Table& table);
 
 /// A clause that a case judges and no mutant breaks, or a mutant that survives, and why that is so.
 struct Excuse {

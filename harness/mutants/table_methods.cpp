@@ -39,6 +39,7 @@ void kerberos_and_spkm(Table& table) {
       {kerberos, choosing("KRB5", in_reply_to("KRB_AP_REQ", {{"KRB_AP_REP", "0x6f00"}}))},
       {kerberos, choosing("KRB5", long_answer)},
       {spkm, choosing("SPKM1", unchanged())},
+      {spkm, choosing("SPKM1", in_reply_to("SPKM_REQ", {{"SPKM_REP_TI", "0x3000"}}))},
       {spkm, choosing("SPKM1", error)},
       {spkm, choosing("SPKM1", both(long_token,
                                     in_reply_to("SPKM_REQ", {{"SPKM_ERROR", too_long(65536)}})))},
@@ -59,6 +60,7 @@ void srp(Table& table) {
   const Row rows[] = {
       {srp, choosing("SRP", unchanged())},
       {srp, choosing("SRP", groups("SRP-768"))},
+      {srp, choosing("SRP", groups("SRP-1536,srp 768"))},
       {srp, choosing("SRP", groups("SRP-1536,SRP-512"))},
       {srp, choosing("SRP", good)},
       {srp, choosing("SRP", reply(too_long(1024)))},

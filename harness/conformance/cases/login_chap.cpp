@@ -69,13 +69,11 @@ BOOST_AUTO_TEST_SUITE(auth)
 
 TSIH_CASE(chap_challenge, "CHAP_A=5 is answered with a challenge of at most 1024 bytes",
           judges("R3720-11.1.4-02", "R3720-11.1.4-07", "R3720-11.1-03", "R3720-8.2-l03")) {
-  judging_all({"R3720-11.1.4-02", "R3720-8.2-l03"});
+  judging_all({"R3720-11.1.4-02", "R3720-11.1-03", "R3720-8.2-l03"});
   offers_chap(settings());
   auto initiator = connect();
   const Challenge challenge = challenge_from(initiator, context());
   confirm(challenge.keys.describe());
-  judging("R3720-11.1-03");
-  confirm("AuthMethod=CHAP, " + challenge.keys.describe());
   judging("R3720-11.1.4-07");
   verify(!challenge.bytes.empty() && challenge.bytes.size() <= 1024,
          "a challenge of 1 to 1024 bytes", fmt::format("{} bytes", challenge.bytes.size()));
@@ -98,14 +96,16 @@ TSIH_CASE(chap_right_secret, "The right answer to the challenge opens the way",
   constexpr std::size_t kLongestDemanded = 16;  // 128 bits
   offers_chap(settings());
   auto initiator = connect();
+  if (settings().secret.size() >= kLongestDemanded)
+    judging_all({"R3720-8.2.1-01", "R3720-11.1-02", "R3720-8.2.1-02"});
+  else
+    judging_all({"R3720-8.2.1-01", "R3720-11.1-02"});
   const Challenge challenge = challenge_from(initiator, context());
   const Bytes response = right_response(challenge, settings());
   const Answer answer = initiator.expect_login_answer(initiator.login_request(
       kSecurity, kOperational, {{"CHAP_N", settings().user}, {"CHAP_R", encode_binary(response)}}));
   verify(answer.pdu[field::status] == 0 && answer.pdu[field::transit],
          "status 0 and the operational stage", describe(answer.pdu));
-  judging("R3720-11.1-02");
-  confirm("authenticated by CHAP");
   judging("R3720-5.1-03");
   const std::string sent = challenge.keys.value("CHAP_C").value_or("");
   verify(sent.starts_with("0x") || sent.starts_with("0X") || sent.starts_with("0b") ||
@@ -113,11 +113,11 @@ TSIH_CASE(chap_right_secret, "The right answer to the challenge opens the way",
          "a challenge in hexadecimal or base64", "CHAP_C=" + sent);
   judging("R3720-8.2.1-02");
   offered(settings().secret.size() >= kLongestDemanded, "a secret of 128 bits, given with --chap");
-  confirm(fmt::format("authenticated with a secret of {} bytes", settings().secret.size()));
 }
 
 TSIH_CASE(chap_wrong_secret, "A wrong answer to the challenge is an authentication failure",
           judges("R3720-11.1.4-04", "R3720-8.2-04")) {
+  judging_all({"R3720-11.1.4-04", "R3720-8.2-04"});
   offers_chap(settings());
   auto initiator = connect();
   Challenge challenge;
@@ -127,8 +127,6 @@ TSIH_CASE(chap_wrong_secret, "A wrong answer to the challenge is an authenticati
   initiator.send(initiator.login_request(
       kSecurity, kOperational, {{"CHAP_N", settings().user}, {"CHAP_R", encode_binary(response)}}));
   const Pdu refusal = initiator.expect(Opcode::login_response);
-  verify(refusal[field::status] == 0x0201, "status 0x0201", describe(refusal));
-  judging("R3720-8.2-04");
   verify(refusal[field::status] == 0x0201, "status 0x0201", describe(refusal));
 }
 

@@ -14,7 +14,7 @@ TSIH_CASE(of_every_pdu,
   std::vector<Pdu> pdus{answer.pdu};
   for (const std::size_t bytes : {1u, 2u, 3u, 4u}) {
     initiator.send(initiator.nop_out(pattern(bytes)));
-    pdus.push_back(initiator.expect(Opcode::nop_in));
+    pdus.push_back(next_pdu(initiator));
   }
   const ScsiCommand inquiry{.cdb = {0x12, 0, 0, 0, 5, 0}, .read_bytes = 5};
   const Transfer transfer = initiator.transfer(inquiry);

@@ -71,15 +71,18 @@ TSIH_CASE(requests_follow_one_another,
   auto initiator = log_in(solicited_only(
       {{"MaxBurstLength", "1024"}, {"DataSequenceInOrder", "Yes"}, {"MaxOutstandingR2T", "1"}}));
   initiator.ready();
-  const Transfer transfer = initiator.transfer(write_blocks(0, 16), pattern(16 * block_bytes()));
-  offered(transfer.good() && !transfer.r2ts.empty(), "a write of 16 blocks");
+  const Bytes data = pattern(16ull * block_bytes());
+  const Pdu write = initiator.scsi_command(write_blocks(0, 16));
+  initiator.send(write);
   std::uint64_t number = 0, offset = 0;
-  for (const Pdu& r2t : transfer.r2ts) {
+  for (Pdu r2t = next_pdu(initiator); !r2t.is(Opcode::scsi_response); r2t = next_pdu(initiator)) {
+    offered(r2t.is(Opcode::r2t), "a write of 16 blocks by R2T");
     judging("R3720-3.2.2.3-01");
     verify_equal("R2TSN", number++, r2t[field::r2t_sn]);
     judging_all({"R3720-10.8-09", "R3720-12.19-01", "R3720-10.7.6-l03"});
     verify_equal("buffer offset", offset, r2t[field::buffer_offset]);
     offset += r2t[field::desired_length];
+    initiator.answer_r2t(write, r2t, data);
   }
   judging("R3720-10.8-09");
   verify_equal("bytes asked for", 16ull * block_bytes(), offset);

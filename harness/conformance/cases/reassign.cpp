@@ -69,13 +69,13 @@ TSIH_CASE(a_write_after_a_logout,
   auto [first, second] = log_in_twice_at_level(2, kSolicitedOnly, kSmallSegments);
   const PendingWrite write = start_write(second, write_blocks(0, 1));
   respite(log_out_for_recovery(second, second));
-  expect_reassigned(first, write.command, context());
   judging_all({"R3720-6.2.2-09", "R3720-10.5.1-17", "R3720-10.6-01"});
+  const Pdu response = expect_function_response(first, write.command);
   confirm("the response came before anything of the task");
-  judging_all({"R3720-6.2.2-02", "R3720-6.2.2-l01"});
+  judging("R3720-6.1.5-02");
+  verify_equal("response", kComplete, response[field::response]);
+  judging_all({"R3720-6.2.2-02", "R3720-6.2.2-l01", "R3720-6.2.2-05", "R3720-10.5.1-l03"});
   expect_write_to_end(first, write.command, pattern(block_bytes()), read_blocks(0, 1), context());
-  judging_all({"R3720-6.2.2-05", "R3720-10.5.1-l03"});
-  confirm("the status came on the new connection");
 }
 
 TSIH_CASE(a_write_without_a_logout,
@@ -180,10 +180,11 @@ TSIH_CASE(from_the_acknowledged_number,
     if (offset + pdu.data.size() > data.size()) fail("data within the read", describe(pdu));
     std::ranges::copy(pdu.data, data.begin() + static_cast<std::ptrdiff_t>(offset));
   }
-  verify(rest.good() && data == read.data, "the rest of the data, and GOOD",
-         fmt::format("{} Data-In that do not complete it", rest.data_in.size()));
   judging("R3720-6.2.2-03");
   verify(!again, fmt::format("no data before byte {}", from), "some of it again");
+  judging("R3720-10.5.6-01");
+  verify(rest.good() && data == read.data, "the rest of the data, and GOOD",
+         fmt::format("{} Data-In that do not complete it", rest.data_in.size()));
   confirm(fmt::format("{} Data-In from byte {} on, then GOOD", rest.data_in.size(), from));
 }
 

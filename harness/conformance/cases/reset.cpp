@@ -83,6 +83,7 @@ TSIH_CASE(logical_unit_reset,
 TSIH_CASE(cold_reset, "A cold reset closes the connections of every initiator",
           judges("R3720-10.5.1-15", "R3720-10.6.1-01", "R3720-F.2-l01") * unh("FFP 11.5") *
               resets_target()) {
+  judging_all({"R3720-10.5.1-15", "R3720-10.6.1-01"});
   needs_disk(64);
   auto other = log_in();
   auto initiator = log_in();
@@ -96,7 +97,6 @@ TSIH_CASE(cold_reset, "A cold reset closes the connections of every initiator",
   offered(event.heard != Heard::pdu || is_carried_out(event.pdu), "TARGET COLD RESET");
   initiator.expect_close();
   confirm(event.words);
-  judging("R3720-10.6.1-01");
   other.expect_close();
   confirm("the connection of another initiator was closed too");
   judging("R3720-F.2-l01");
