@@ -25,6 +25,7 @@ struct Arguments : Options {
   std::string url;
   std::string chap;
   std::string mutual_chap;
+  std::string rulings;
   Settings settings;
 };
 
@@ -70,9 +71,10 @@ std::string command_line(const Arguments& arguments, const std::string& only) {
 }
 
 int summary(const Arguments& arguments, const std::vector<CaseResult>& results,
-            const std::string& refused, const std::filesystem::path& folder) {
-  auto counts = print_counts(results, folder);
-  if (const CaseResult* failed = first_failed(results, arguments.strict))
+            const std::string& refused, const std::filesystem::path& folder,
+            const Rulings& rulings) {
+  auto counts = print_counts(results, folder, rulings);
+  if (const CaseResult* failed = first_failed(results, arguments.strict, rulings))
     fmt::print("one of them again: {}\n", command_line(arguments, failed->name));
   if (counts[Verdict::violation] || (arguments.strict && counts[Verdict::warning]))
     return kExitViolated;
@@ -104,6 +106,12 @@ int run(Arguments& arguments, const tsih::catalogue::Catalogue& catalogue,
   const bool colour = isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR");
   Plan plan{
       .catalogue = &catalogue, .seed = arguments.settings.seed, .refused = {}, .on_result = {}};
+  Rulings rulings;
+  if (!arguments.rulings.empty()) {
+    auto loaded = Rulings::load(arguments.rulings);
+    if (!loaded) return usage(loaded.error());
+    rulings = std::move(*loaded);
+  }
   Probe probe;
   std::vector<std::string> first_look;  // the evidence when there is no other
   try {
@@ -122,10 +130,10 @@ int run(Arguments& arguments, const tsih::catalogue::Catalogue& catalogue,
   folder.add_ladder("first_look", first_look);
   plan.on_result = [&](const CaseResult& result) {
     folder.add(result);
-    if (plan.refused.empty()) print_result(result, colour);
+    if (plan.refused.empty()) print_result(result, colour, rulings);
   };
   const auto results = run_cases_against(arguments.settings, probe, *cases, plan);
-  const int status = summary(arguments, results, plan.refused, folder.path());
+  const int status = summary(arguments, results, plan.refused, folder.path(), rulings);
   folder.finish(status);
   if (!arguments.junit.empty()) write_junit(arguments.junit, arguments.system, results);
   return status;
@@ -148,13 +156,17 @@ int main(int argc, char** argv) {
       "--provoke", arguments.settings.provoke,
       "COMMAND that gets the target to speak by itself; it is run with EVENT ISID, EVENT "
       "one of logout, negotiate, capacity");
+  app.add_option("--rulings", arguments.rulings,
+                 "known failures of the system, which do not fail the run "
+                 "(reports/rulings/<system>.toml)");
   app.add_option("--initiator", arguments.settings.initiator_name, "the initiator's name");
   app.add_option("--seed", arguments.settings.seed, "replays tags, sequence numbers and data");
   app.add_option("--timeout-ms", arguments.settings.timeout_ms, "longest wait for an answer")
       ->check(CLI::Range(10, 60'000));
   app.add_flag("--read-only", arguments.settings.read_only,
                "leave out cases that write or reset the target");
-  app.footer("Exit: 0 nothing violated, 1 a MUST violated, 2 usage, 3 target not reached.");
+  app.footer(
+      "Exit: 0 nothing violated but as ruled, 1 a MUST violated, 2 usage, 3 target not reached.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {
@@ -168,6 +180,7 @@ int main(int argc, char** argv) {
   const Suite suite{kCommand, tsih::catalogue::Party::target, *catalogue, cases, unh_tests()};
   if (const auto status = end_without_peer(arguments, suite)) return *status;
 
+  if (arguments.rulings.empty()) arguments.rulings = rulings_of(arguments.system).string();
   const auto url = parse_target_url(arguments.url);
   if (!url) return usage(url.error());
   arguments.settings.url = *url;

@@ -35,7 +35,7 @@ std::string shell_quoted(const std::string& word) {
   return quoted + "'";
 }
 
-void print_result(const CaseResult& result, bool colour) {
+void print_result(const CaseResult& result, bool colour, const Rulings& rulings) {
   std::string clauses;
   for (const Finding& finding : result.findings)
     clauses += (clauses.empty() ? "" : " ") + finding.clause;
@@ -46,29 +46,40 @@ void print_result(const CaseResult& result, bool colour) {
   if (result.verdict != Verdict::pass) {
     std::set<std::string> said;
     for (const Finding& finding : result.findings)
-      if (finding.verdict == result.verdict && said.insert(finding.message).second)
+      if (finding.verdict == result.verdict && said.insert(finding.message).second) {
         fmt::print("             {}: {}\n", finding.clause, finding.message);
+        if (const Ruling* ruling = rulings.describing(result.name, finding))
+          fmt::print("             as ruled: {}\n", ruling->reason);
+      }
   }
   std::fflush(stdout);
 }
 
 std::map<Verdict, int> print_counts(const std::vector<CaseResult>& results,
-                                    const std::filesystem::path& folder) {
-  std::map<Verdict, int> counts;
-  for (const CaseResult& result : results) ++counts[result.verdict];
+                                    const std::filesystem::path& folder, const Rulings& rulings) {
+  std::map<Verdict, int> counts, expected;
+  for (const CaseResult& result : results)
+    ++(rulings.expect(result) ? expected : counts)[result.verdict];
   fmt::print("\n{} cases:", results.size());
   for (Verdict verdict : {Verdict::pass, Verdict::violation, Verdict::warning, Verdict::unsupported,
                           Verdict::inconclusive, Verdict::error})
     if (counts[verdict]) fmt::print(" {} {}", counts[verdict], name(verdict));
+  for (Verdict verdict : {Verdict::violation, Verdict::warning})
+    if (expected[verdict]) fmt::print(" {} {} as ruled", expected[verdict], name(verdict));
+  for (const std::string& line : rulings.surprises(results))
+    fmt::print("\notherwise than ruled: {}", line);
   fmt::print("\nfindings: {}\n", folder.string());
   return counts;
 }
 
-const CaseResult* first_failed(const std::vector<CaseResult>& results, bool strict) {
-  for (const CaseResult& result : results)
+const CaseResult* first_failed(const std::vector<CaseResult>& results, bool strict,
+                               const Rulings& rulings) {
+  for (const CaseResult& result : results) {
+    if (rulings.expect(result)) continue;
     if (result.verdict == Verdict::violation || result.verdict == Verdict::error ||
         (result.verdict == Verdict::warning && strict))
       return &result;
+  }
   return nullptr;
 }
 

@@ -45,6 +45,19 @@ def test_one_that_passes_or_fails_otherwise_is_shown(tmp_path, changes):
     assert len(view.surprises) == 1 and "nop.sample" in view.surprises[0]
 
 
+def test_what_comes_sometimes_surprises_nobody_by_not_coming(tmp_path):
+    view = view_of(tmp_path, known(tmp_path, RULING + "sometimes = true\n"), verdict="pass")
+    assert view.findings[0].ruling is None and view.surprises == []
+    with pytest.raises(ReportError, match="sometimes is 'no'"):
+        known(tmp_path, RULING + 'sometimes = "no"\n')
+
+
+def test_what_the_judge_saw_in_a_scenario_has_no_case(tmp_path):
+    rules = known(tmp_path, RULING.replace("nop.sample", "judge"))
+    assert view_of(tmp_path, rules, case=None, scenario="s.one").findings[0].ruling is rules[0]
+    assert view_of(tmp_path, rules).findings[0].ruling is None
+
+
 def test_another_system_or_a_case_that_did_not_run_is_no_surprise(tmp_path):
     view = view_of(tmp_path, known(tmp_path), system="beta")
     assert view.findings[0].ruling is None and view.surprises == []

@@ -1,10 +1,13 @@
 // The mutants as a whole: a target that is not changed violates nothing through the proxy, one that
 // dies stops the run in time, a mutant that breaks nothing survives and is told. The mutants
 // themselves are a run of tsih-mutants.
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <set>
 
@@ -18,7 +21,7 @@ using namespace tsih::wire;
 namespace {
 
 GoodTargets& targets() {
-  static GoodTargets started(Programs{TSIH_CONFORM, TSIHD, ""});
+  static GoodTargets started(Programs{TSIH_CONFORM, TSIHD, "", ""});
   return started;
 }
 
@@ -93,12 +96,27 @@ BOOST_AUTO_TEST_CASE(a_nonsense_case_survives) {
 }
 
 // What passes for the first time here: tsihd never tells the window by a NOP-In alone, knows no
-// Kerberos, and is not redirected.
+// Kerberos and no markers.
 BOOST_AUTO_TEST_CASE(good_targets_that_tsihd_is_not) {
   const Run told = conform(targets(), Target::plain, {telling_the_window({})},
                            {"--only", "nop.window_told_by_itself"});
   for (const Run::Finding& finding : told.findings)
     BOOST_TEST(finding.verdict == "pass", finding.message);
+  Mutant marking{both(both(with_key("IFMarker", "Yes"), with_key("IFMarkInt", "16")),
+                      both(with_key("OFMarker", "Yes"), with_key("OFMarkInt", "64")))};
+  marking.rewrite = [](TextKeys keys) {
+    for (const char* key : {"IFMarker", "OFMarker"})
+      if (keys.has(key)) keys.set(key, "No");
+    return keys;
+  };
+  for (const auto& [test_case, interval_bytes] :
+       {std::pair("markers.of_the_target", 64u), std::pair("markers.of_the_initiator", 256u)}) {
+    marking.marking = Marking{.interval_bytes = interval_bytes};
+    const Run marked = conform(targets(), Target::plain, marking, {"--only", test_case});
+    BOOST_TEST(!marked.findings.empty());
+    for (const Run::Finding& finding : marked.findings)
+      BOOST_TEST(finding.verdict == "pass", finding.message);
+  }
   Mutant kerberos{both(with_key("AuthMethod", "KRB5"), refusing("KRB_AP_REQ", 0x0201))};
   kerberos.rewrite = [](TextKeys keys) {
     if (keys.has("AuthMethod")) keys.set("AuthMethod", "None");
@@ -109,6 +127,36 @@ BOOST_AUTO_TEST_CASE(good_targets_that_tsihd_is_not) {
   BOOST_TEST(!refused.findings.empty());
   for (const Run::Finding& finding : refused.findings)
     BOOST_TEST(finding.verdict == "pass", finding.message);
+}
+
+// A known failure fails no run; one that does not come, or comes otherwise, is told.
+BOOST_AUTO_TEST_CASE(a_ruled_failure_is_expected) {
+  const auto file = std::filesystem::temp_directory_path() /
+                    ("tsih-rulings-" + std::to_string(getpid()) + ".toml");
+  std::ofstream(file) << R"([[ruling]]
+case = "nop.ping_is_answered"
+clause = ["R3720-10.19-03", "R3720-10.19.1-01"]
+verdict = "violation"
+says = "got target transfer tag 5"
+reason = "It has a tag for everything."
+)";
+  const auto run = [&](const Mutant& mutant) {
+    return conform(targets(), Target::plain, mutant,
+                   {"--only", "nop.ping_is_answered", "--rulings", file.string()});
+  };
+  const Run known = run({setting(Opcode::nop_in, field::target_transfer_tag, 5)});
+  BOOST_TEST(known.exit_status == 0, known.output);
+  BOOST_TEST(known.output.find("as ruled: It has a tag for everything.") != std::string::npos);
+  BOOST_TEST(known.output.find("1 violation as ruled") != std::string::npos, known.output);
+  const Run other = run({setting(Opcode::nop_in, field::target_transfer_tag, 6)});
+  BOOST_TEST(other.exit_status == 1);
+  BOOST_TEST(other.output.find("otherwise than ruled: nop.ping_is_answered") != std::string::npos);
+  const Run good = run({unchanged()});
+  BOOST_TEST(good.exit_status == 0);
+  BOOST_TEST(good.output.find("otherwise than ruled: nop.ping_is_answered") != std::string::npos);
+  std::ofstream(file) << "[[ruling]]\ncase = \"nop.ping_is_answered\"\n";
+  BOOST_TEST(run({unchanged()}).exit_status == 2);
+  std::filesystem::remove(file);
 }
 
 BOOST_AUTO_TEST_CASE(the_score_tells_what_is_missing) {
@@ -122,6 +170,8 @@ BOOST_AUTO_TEST_CASE(the_score_tells_what_is_missing) {
              boost::test_tools::per_element());
   BOOST_TEST(score.unbroken() == std::vector<std::string>{"R3720-1-02"},
              boost::test_tools::per_element());
+  score.add_clauses_of_rules({"R3720-1-01", "R3720-1-03"});
+  BOOST_TEST(score.words().find("1 more clauses have a rule") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(every_mutant_has_a_name_of_its_own) {
