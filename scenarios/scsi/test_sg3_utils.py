@@ -42,7 +42,7 @@ class Tools:
             ended.ok and not missing, property="sg3_utils",
             passed=f"{command.replace(' @', '')}: {'; '.join(map(str, lines.values())) or 'done'}",
             failed=f"expected `{command}` to say {' and '.join(missing) or 'that it is done'}, got exit "
-                   f"status {ended.exit_status}: {ended.output.strip()[-300:]}")
+                   f"status {ended.exit_status}: {' '.join(output)[-300:]}")
         return ended.output
 
     def block(self, lba):
@@ -94,8 +94,24 @@ VPD_FACTS = {
            "Maximum write same length: "),
     "bdc": ("Non-rotating medium",),
     "lbpv": (r"Unmap command supported \(LBPU\): 1", "thin provisioned"),
-    "sp": ("Relative port = 1",),
+    "sp": ("Relative port ?= ?1$", r"iqn\.2026-01\.org\.tsih:disk,t,0x0001"),
 }
+
+
+@pytest.mark.systems("tsihd")
+def test_sg_port_groups(story, lun):
+    """sg_rtpg, sg_stpg: the target port group, in standby and back."""
+    story.step("One group, of the one port")
+    lun.says("sg_rtpg --decode @", "target port group id : 0x0 ", "active/optimized", "S_SUP : 1",
+             "target port count : 0*1$", "^0x0*1$")
+    story.step("Standby: the LUN says what it is, and no more")
+    lun.says("sg_stpg --standby --tp=0 @")
+    lun.says("sg_rtpg --decode @", "standby", "status code : 0x0*1 ")
+    lun.says("! sg_turs --verbose @", "(?i)target port in standby state")
+    lun.says("sg_inq @", "Peripheral device type: disk")
+    story.step("Active again")
+    lun.says("sg_stpg --active --tp=0 @")
+    lun.says("sg_turs @")
 
 
 @pytest.mark.systems("tsihd")
