@@ -33,7 +33,7 @@ struct ScsiExchange {
 /// until `done` has been called. Intrusive, so that submitting allocates nothing.
 struct Io {
   Op op = Op::read;
-  /// write, write_zeroes: durable before it completes (FUA).
+  /// write, write_zeroes, discard: durable before it completes (FUA).
   bool force_unit_access = false;
   std::uint64_t offset_bytes = 0;
   /// Length in bytes of discard, write_zeroes and extent; read and write take data.size().
@@ -71,7 +71,8 @@ struct Geometry {
   bool read_only = false;
   bool rotational = false;
   bool can_discard = false;
-  bool write_cache = true;  ///< completed writes may be volatile until a flush
+  bool discard_zeroes = true;  ///< with can_discard: a discarded range reads as zeroes
+  bool write_cache = true;     ///< completed writes may be volatile until a flush
   /// A write of no more than this is whole or not at all, for every other request and after every
   /// failure. 0: the disk promises nothing of the kind.
   std::uint32_t max_atomic_write_bytes = 0;
@@ -95,8 +96,9 @@ struct Geometry {
 ///   the process and a loss of power, after a flush that was submitted later and completed; or at
 ///   once with force_unit_access or where Geometry::write_cache is false.
 /// - write_zeroes: as a write of zeroes. Whether it allocates or frees space is the disk's choice.
-/// - discard: the range reads as zeroes from now on, where Geometry::can_discard is set; elsewhere
-///   EOPNOTSUPP. Durable as a write. The space may be given back, or not.
+/// - discard: the range reads as zeroes from now on, or as anything where Geometry::discard_zeroes
+///   is false; EOPNOTSUPP without can_discard. Durable as a write. The space may be given back, or
+///   not.
 /// - flush: all that completed before it was submitted is durable. What is under way meanwhile may
 ///   or may not be.
 /// - extent: of the bytes from offset_bytes on, at most length_bytes, it sets length_bytes to how

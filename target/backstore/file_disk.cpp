@@ -104,7 +104,7 @@ void FileDisk::submit(Io& io) {
 }
 
 void FileDisk::submit_read(Io& io) {
-  if (copy_in_memory(io) || read_from_cache(io)) return io.done(io);
+  if (copy_in_memory(io) || read_from_cache(io)) return pool_.complete_inline(io, io.data.size());
   const bool bounces = options_.direct && !aligned(io.data);
   if (!bounces && pool_.submit_to_ring(reads_, io, {RingRequest::Kind::read, fd_.get(), 0})) return;
   pool_.submit(reads_, io);
@@ -114,7 +114,7 @@ void FileDisk::submit_read(Io& io) {
 /// to a thread of its own, where ours can sync once for a whole batch, and can be kept from growing
 /// a file that has just shrunk.
 void FileDisk::submit_write(Io& io) {
-  if (copy_in_memory(io) || write_to_cache(io)) return io.done(io);
+  if (copy_in_memory(io) || write_to_cache(io)) return pool_.complete_inline(io, io.data.size());
   const bool inside = io.offset_bytes + io.data.size() <= end_bytes_;
   const RingRequest how{RingRequest::Kind::write, fd_.get(), io.force_unit_access ? RWF_DSYNC : 0};
   if (options_.direct && inside && aligned(io.data) && pool_.submit_to_ring(writes_, io, how))
@@ -249,7 +249,6 @@ void FileDisk::run_others(void* self, Io* batch) {
     bool sync = io->op == Op::flush || io->force_unit_access || disk.options_.write_through;
     if (io->op == Op::discard) {
       io->error = disk.discard(*io);
-      sync = disk.options_.write_through;
     } else if (io->op == Op::write_zeroes) {
       io->error = disk.write_zeroes(*io);
     } else if (io->op == Op::extent) {
@@ -260,9 +259,15 @@ void FileDisk::run_others(void* self, Io* batch) {
   }
 }
 
-/// Deallocates. On a block device the same call demands that the range reads as zeroes afterwards,
+/// Deallocates. On a block device PUNCH_HOLE demands that the range reads as zeroes afterwards,
 /// which BLKDISCARD does not promise.
-int FileDisk::discard(const Io& io) const { return allocate_inside(FALLOC_FL_PUNCH_HOLE, io); }
+int FileDisk::discard(const Io& io) const {
+  if (geometry().discard_zeroes) return allocate_inside(FALLOC_FL_PUNCH_HOLE, io);
+  return change_inside(io.offset_bytes, io.length_bytes, [&] {
+    std::array<std::uint64_t, 2> range{io.offset_bytes, io.length_bytes};
+    return ::ioctl(fd_.get(), BLKDISCARD, range.data()) == 0 ? 0 : errno;
+  });
+}
 
 /// A device, and a filesystem that does not know its holes, has none. The file's position, which
 /// lseek moves, is used by nobody.

@@ -188,7 +188,10 @@ void IoPool::allow_threads(unsigned more) {
   shared_->max_threads = std::min(shared_->max_threads + more, kMaxThreads);
 }
 
-void IoPool::complete_later(Io& io) {
+void IoPool::complete_inline(Io& io, std::uint64_t worked_bytes) {
+  worked_bytes_ += worked_bytes;
+  if (worked_bytes_ < kSliceBytes) return io.done(io);
+  worked_bytes_ = 0;
   io.next = nullptr;
   append(later_head_, later_tail_, &io, &io);
   ++outstanding_;

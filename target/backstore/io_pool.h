@@ -91,9 +91,10 @@ class IoPool {
   /// Room for `more` threads, kMaxThreads in all at the most: for a backstore whose requests can
   /// hold theirs for long, so that they do not hold up the others.
   void allow_threads(unsigned more);
-  /// For backstores: completes a request that is carried out already, in the loop's next turn, so
-  /// that others have theirs between the parts of a long command.
-  void complete_later(Io& io);
+  /// For backstores: completes a request that was carried out on the loop's thread. After a
+  /// millisecond's worth of such work (kSliceBytes) that happens in the loop's next turn, so that
+  /// others have theirs between the parts of a long command.
+  void complete_inline(Io& io, std::uint64_t worked_bytes);
   /// For backstores: puts a request to io_uring; false when there is none or it is full, and the
   /// request is the caller's again. `again` is whose threads carry out the whole when the kernel
   /// did only a part of it.
@@ -102,6 +103,7 @@ class IoPool {
   void submit(IoLane& lane, Io& io);
 
  private:
+  static constexpr std::uint64_t kSliceBytes = 4u << 20;
   struct Shared;
   explicit IoPool(std::unique_ptr<Shared> shared);
   void enqueue(IoLane& lane, Io& io);
@@ -114,6 +116,7 @@ class IoPool {
   IoLane* pending_lanes_ = nullptr;
   Io* later_head_ = nullptr;
   Io* later_tail_ = nullptr;
+  std::uint64_t worked_bytes_ = 0;  ///< on the loop's thread since the last slice
   std::uint64_t outstanding_ = 0;
 };
 

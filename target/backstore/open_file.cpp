@@ -79,10 +79,9 @@ void describe_block_device(int fd, const struct stat& info, Geometry& geometry) 
   geometry.optimal_io_bytes = small_limit(info.st_rdev, "optimal_io_size");
   geometry.discard_granularity_bytes = small_limit(info.st_rdev, "discard_granularity");
   geometry.discard_alignment_bytes = discard_alignment(info.st_rdev);
-  // Both, for a discarded range must read as zeroes: the contract of Geometry::can_discard.
-  geometry.can_discard = !geometry.read_only &&
-                         queue_limit(info.st_rdev, "discard_max_bytes") > 0 &&
-                         queue_limit(info.st_rdev, "write_zeroes_max_bytes") > 0;
+  geometry.can_discard = !geometry.read_only && queue_limit(info.st_rdev, "discard_max_bytes") > 0;
+  // A device that can be told to write zeroes may deallocate instead (FileDisk::discard).
+  geometry.discard_zeroes = queue_limit(info.st_rdev, "write_zeroes_max_bytes") > 0;
 }
 
 /// Whether the filesystem can punch holes: asked beyond the end, where nothing is lost.

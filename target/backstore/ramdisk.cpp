@@ -56,10 +56,6 @@ class PageMap {
   std::vector<std::uint64_t> words_;
 };
 
-/// What may be worked on the loop's thread before it looks at its other sources: a millisecond's
-/// copying.
-constexpr std::uint64_t kSliceBytes = 4u << 20;
-
 /// Memory that the kernel fills in as it is touched. Everything is carried out inside submit().
 class Ramdisk final : public Backstore {
  public:
@@ -80,10 +76,8 @@ class Ramdisk final : public Backstore {
       io.error = EIO;
     else
       carry_out(io);
-    worked_bytes_ += io.op == Op::extent ? 0 : length_bytes;
-    if (pool_ == nullptr || worked_bytes_ < kSliceBytes) return io.done(io);
-    worked_bytes_ = 0;
-    pool_->complete_later(io);
+    if (pool_ == nullptr) return io.done(io);
+    pool_->complete_inline(io, io.op == Op::extent ? 0 : length_bytes);
   }
 
   Result<bool> refresh_size() override { return false; }
@@ -142,7 +136,6 @@ class Ramdisk final : public Backstore {
   Geometry geometry_;
   PageMap written_;
   IoPool* const pool_;
-  std::uint64_t worked_bytes_ = 0;
 };
 
 }  // namespace

@@ -59,6 +59,13 @@ void unit_switch(const Value& value, StoragePlan& storage) {
   if (auto on = value.boolean()) storage.unit.*Member = *on;
 }
 
+/// A limit that tightens ours, in VPD page B0h and where it is kept.
+template <std::uint32_t scsi::Attributes::*Member>
+void unit_limit(const Value& value, StoragePlan& storage) {
+  if (auto blocks = value.number(0, UINT32_MAX))
+    storage.unit.*Member = static_cast<std::uint32_t>(*blocks);
+}
+
 void is_nonrot(const Value& value, StoragePlan& storage) {
   if (auto on = value.boolean()) storage.unit.rotational = !*on;
 }
@@ -71,7 +78,7 @@ void emulate_ua_intlck_ctrl(const Value& value, StoragePlan& storage) {
 }
 
 using Unit = scsi::Attributes;
-constexpr std::array<Honoured<StoragePlan>, 16> kHonoured{{
+constexpr std::array<Honoured<StoragePlan>, 22> kHonoured{{
     {"block_size", "logical block in bytes: 512 or 4096; a block device has its own", block_size},
     {"emulate_write_cache", "the disk's volatile cache, the same as write_back",
      emulate_write_cache},
@@ -96,26 +103,29 @@ constexpr std::array<Honoured<StoragePlan>, 16> kHonoured{{
     {"is_nonrot",
      "1: the medium does not rotate, 0: nothing is said; without it the backing is asked",
      is_nonrot},
+    {"max_unmap_block_desc_count",
+     "ranges of one UNMAP; 0: tsihd's own limit, as for the next three",
+     unit_limit<&Unit::max_unmap_descriptors>},
+    {"max_unmap_lba_count", "blocks of one UNMAP", unit_limit<&Unit::max_unmap_blocks>},
+    {"max_write_same_len", "blocks of one WRITE SAME", unit_limit<&Unit::max_write_same_blocks>},
+    {"optimal_sectors", "the OPTIMAL TRANSFER LENGTH, in blocks",
+     unit_limit<&Unit::optimal_transfer_blocks>},
+    {"unmap_granularity", "the OPTIMAL UNMAP GRANULARITY, in blocks; 0: the backing's",
+     unit_limit<&Unit::unmap_granularity_blocks>},
+    {"unmap_granularity_alignment", "where the first such granule begins",
+     unit_limit<&Unit::unmap_alignment_blocks>},
     {"pgr_support", "reservations are tsihd's to keep; 0: a pscsi object's go to the device",
      pgr_support},
 }};
 
-constexpr std::string_view kLimits =
-    "our own limits stand in VPD page B0h, where initiators read them";
 constexpr std::string_view kNoProtection = "T10 protection information is not offered";
 
-constexpr std::array<Inert, 18> kInert{{
+constexpr std::array<Inert, 12> kInert{{
     {"emulate_dpo", "1|0", "DPO is a hint about a cache that is the host's"},
-    {"emulate_fua_read", "1|0", "a read always sees completed writes"},
+    {"emulate_fua_read", "1|0", "FUA is always honoured"},
     {"emulate_fua_write", "1", "FUA is always honoured"},
     {"enforce_pr_isids", "1", "a registration always belongs to one initiator port"},
-    {"max_unmap_block_desc_count", "*", kLimits},
-    {"max_unmap_lba_count", "*", kLimits},
-    {"max_write_same_len", "*", kLimits},
-    {"optimal_sectors", "*", kLimits},
-    {"unmap_granularity", "*", kLimits},
-    {"unmap_granularity_alignment", "*", kLimits},
-    {"unmap_zeroes_data", "0|1", "unmapped blocks always read as zeroes"},
+    {"unmap_zeroes_data", "0|1", "LBPRZ says it: they do wherever the backing lets them"},
     {"pi_prot_format", "0", kNoProtection},
     {"pi_prot_type", "0", kNoProtection},
     {"pi_prot_verify", "0", kNoProtection},

@@ -20,6 +20,14 @@ struct Attributes {
                                          ///< as in the mode page (0, 2, 3)
   bool force_persistence = false;        ///< force_pr_aptpl: every registration as with APTPL
   std::optional<bool> rotational{};      ///< is_nonrot; null: as the backstore says
+  // Limits, in blocks. 0: the target's own (limits.h), or what the backstore says; none exceeds
+  // those.
+  std::uint32_t max_unmap_blocks = 0;          ///< max_unmap_lba_count
+  std::uint32_t max_unmap_descriptors = 0;     ///< max_unmap_block_desc_count
+  std::uint32_t max_write_same_blocks = 0;     ///< max_write_same_len
+  std::uint32_t optimal_transfer_blocks = 0;   ///< optimal_sectors
+  std::uint32_t unmap_granularity_blocks = 0;  ///< unmap_granularity; may be any
+  std::uint32_t unmap_alignment_blocks = 0;    ///< unmap_granularity_alignment, with the former
 };
 
 }  // namespace tsihd::scsi

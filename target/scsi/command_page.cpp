@@ -60,8 +60,8 @@ std::string_view offered_where(Needs needs) {
   switch (needs) {
     case Needs::nothing:
       return "always";
-    case Needs::discard:
-      return "the disk can discard";
+    case Needs::discard_to_zeroes:
+      return "the disk can discard, to zeroes";
     case Needs::unmap:
       return "the disk can discard, `emulate_tpu`";
     case Needs::thin:

@@ -190,7 +190,8 @@ bool DeviceServer::check(Task& task) {
   if (stopped_ && accesses_medium(*operation)) return task.fail(sense::kUnitStopped), false;
   if (command.attribute == TaskAttribute::aca && !task.nexus->faulted)
     return task.fail(sense::kInvalidMessage), false;
-  if (!reservations_.idle() && reservations_.conflicts(*command.nexus, operation->access))
+  if (!reservations_.idle() &&
+      reservations_.conflicts(*command.nexus, access_by_cdb(*operation, command.cdb.data())))
     return task.finish(Status::reservation_conflict), false;
   if (operation->access != Access::write) return true;
   if (task.lun_write_protected || geometry().read_only)

@@ -73,8 +73,12 @@ class DeviceServer {
   const Attributes& attributes() const { return attributes_; }
   /// Blocks can be unmapped, in one way or another: LBPME.
   bool thin() const {
-    return geometry().can_discard && (attributes_.unmap || attributes_.unmap_by_write_same);
+    return (geometry().can_discard && attributes_.unmap) || unmaps_by_write_same();
   }
+  /// What is unmapped reads as zeroes: LBPRZ.
+  bool discard_zeroes() const { return geometry().can_discard && geometry().discard_zeroes; }
+  /// WRITE SAME promises what is read afterwards: only where that is what unmapping leaves.
+  bool unmaps_by_write_same() const { return discard_zeroes() && attributes_.unmap_by_write_same; }
   bool rotational() const { return attributes_.rotational.value_or(geometry().rotational); }
   const SpaceWatch& space() const { return space_; }
   /// START STOP UNIT. A unit that is stopped answers medium access with NOT READY (SBC-3 4.20).

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "target/scsi/block_limits.h"
 #include "target/scsi/bytes.h"
 #include "target/scsi/copy_pages.h"
 #include "target/scsi/designators.h"
@@ -124,39 +125,36 @@ void block_limits(const Task& task, Bytes& page) {
   if (task.server->attributes().compare_and_write) page[5] = std::byte{kMaxCompareAndWriteBlocks};
   const std::uint32_t granule = std::max(geometry.physical_block_bytes, geometry.minimum_io_bytes);
   put16(&page[6], std::min(granule, kMaxTransferBytes) / block);  // optimal granularity
-  put32(&page[8], kMaxTransferBytes / block);
-  const std::uint32_t optimal =
-      geometry.optimal_io_bytes < block ? kMaxTransferBytes : geometry.optimal_io_bytes;
-  put32(&page[12], std::min(optimal, kMaxTransferBytes) / block);  // optimal transfer length
-  put64(&page[36], kMaxWriteSameBlocks);
+  const BlockLimits limits = block_limits_of(*task.server);
+  put32(&page[8], limits.transfer_blocks);
+  put32(&page[12], limits.optimal_transfer_blocks);
+  put64(&page[36], limits.write_same_blocks);
   put32(&page[44], max_atomic_blocks(*task.server));  // at any LBA, in single blocks, never cut
   if (!task.server->thin()) return;
   if (task.server->attributes().unmap) {
-    put32(&page[20], kMaxUnmapBytes / block);
-    put32(&page[24], kMaxUnmapDescriptors);
+    put32(&page[20], limits.unmap_blocks);
+    put32(&page[24], limits.unmap_descriptors);
   }
-  const std::uint32_t hole =
-      std::max(geometry.physical_block_bytes, geometry.discard_granularity_bytes);
-  put32(&page[28], hole / block);  // optimal unmap granularity
   constexpr std::uint32_t kUgaValid = 0x80000000u;
-  put32(&page[32], kUgaValid | (geometry.discard_alignment_bytes % hole / block));
+  put32(&page[28], limits.unmap_granularity_blocks);  // the optimal one
+  put32(&page[32], kUgaValid | limits.unmap_alignment_blocks);
 }
 
 void block_device_characteristics(const Task& task, Bytes& page) {
   page.resize(64);
   put16(&page[4], task.server->rotational() ? 0u : 1u);  // 1: does not rotate
   // WABEREQ: blocks read as zeroes after SANITIZE BLOCK ERASE
-  if (task.server->geometry().can_discard) page[7] = std::byte{0x40};
+  if (task.server->discard_zeroes()) page[7] = std::byte{0x40};
 }
 
 void logical_block_provisioning(const Task& task, Bytes& page) {
   page.resize(8);
   if (!task.server->thin()) return;
   if (task.server->space().count()) page[4] = std::byte{threshold_exponent(*task.server)};
-  page[5] = std::byte{0x04};                                                      // LBPRZ
-  if (task.server->attributes().unmap) page[5] |= std::byte{0x80};                // LBPU
-  if (task.server->attributes().unmap_by_write_same) page[5] |= std::byte{0x60};  // LBPWS, LBPWS10
-  page[6] = std::byte{0x02};                                                      // thin
+  if (task.server->discard_zeroes()) page[5] = std::byte{0x04};         // LBPRZ
+  if (task.server->attributes().unmap) page[5] |= std::byte{0x80};      // LBPU
+  if (task.server->unmaps_by_write_same()) page[5] |= std::byte{0x60};  // LBPWS, LBPWS10
+  page[6] = std::byte{0x02};                                            // thin
 }
 
 /// 85h: there is no address to manage it by. The page is there to say so.

@@ -40,7 +40,10 @@ void read_capacity_16(Task& task) {
   // LOGICAL BLOCKS PER PHYSICAL BLOCK EXPONENT
   data[13] =
       std::byte(std::bit_width(geometry.physical_block_bytes / geometry.block_size_bytes) - 1);
-  if (task.server->thin()) data[14] = std::byte{0xc0};  // LBPME, LBPRZ
+  if (task.server->thin()) {
+    constexpr std::byte kLbpme{0x80}, kLbprz{0x40};
+    data[14] = task.server->discard_zeroes() ? kLbpme | kLbprz : kLbpme;
+  }
   task.reply(data, get32(task.cdb() + 10));
 }
 

@@ -11,7 +11,7 @@ namespace {
 constexpr bool kReportsAttention = true;
 constexpr bool kHidesAttention = false;
 constexpr Needs kNothing = Needs::nothing;
-constexpr Needs kDiscard = Needs::discard;
+constexpr Needs kDiscard = Needs::discard_to_zeroes;
 constexpr Needs kUnmap = Needs::unmap;
 constexpr Needs kThin = Needs::thin;
 constexpr Needs kAtomic = Needs::atomic_write;
@@ -248,12 +248,22 @@ bool accesses_medium(const Operation& operation) {
   return false;
 }
 
+/// SBC-3 table 13: who lets the medium go or starts the unit takes nothing from the holder of a
+/// reservation.
+Access access_by_cdb(const Operation& operation, const std::uint8_t* cdb) {
+  constexpr std::uint8_t kStartStop = 0x1b, kPreventAllow = 0x1e;
+  constexpr std::uint8_t kStart = 0x01, kPowerCondition = 0xf0, kPrevent = 0x03;
+  const bool starts = cdb[0] == kStartStop && (cdb[4] & (kStart | kPowerCondition)) == kStart;
+  const bool allows = cdb[0] == kPreventAllow && (cdb[4] & kPrevent) == 0;
+  return starts || allows ? Access::always : operation.access;
+}
+
 bool offers(DeviceServer& server, const Operation& operation) {
   switch (operation.needs) {
     case Needs::nothing:
       return true;
-    case Needs::discard:
-      return server.geometry().can_discard;
+    case Needs::discard_to_zeroes:
+      return server.discard_zeroes();
     case Needs::unmap:
       return server.geometry().can_discard && server.attributes().unmap;
     case Needs::thin:

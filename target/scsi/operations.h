@@ -27,8 +27,8 @@ inline constexpr std::int32_t kNoServiceAction = -1;
 /// What a unit must be able to do to offer a command.
 enum class Needs : std::uint8_t {
   nothing,
-  discard,            ///< backstore::Geometry::can_discard
-  unmap,              ///< that, and Attributes::unmap
+  discard_to_zeroes,  ///< DeviceServer::discard_zeroes()
+  unmap,              ///< backstore::Geometry::can_discard and Attributes::unmap
   thin,               ///< DeviceServer::thin()
   atomic_write,       ///< backstore::Geometry::max_atomic_write_bytes
   compare_and_write,  ///< Attributes, this and the next two
@@ -66,6 +66,8 @@ std::span<const Operation> operations_of(std::uint8_t opcode);
 const Operation* find_operation(const std::uint8_t* cdb);
 /// Whether it needs a unit that is ready: TEST UNIT READY and all that reads or writes blocks.
 bool accesses_medium(const Operation& operation);
+/// What it does to the unit where its CDB decides that.
+Access access_by_cdb(const Operation& operation, const std::uint8_t* cdb);
 /// Whether this unit offers it.
 bool offers(DeviceServer& server, const Operation& operation);
 

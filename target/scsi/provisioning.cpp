@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "target/scsi/block_limits.h"
 #include "target/scsi/bytes.h"
 #include "target/scsi/device_server.h"
 #include "target/scsi/handlers.h"
@@ -37,15 +38,15 @@ void unmap_check(Task& task) {
     return task.fail(sense::kParameterListLength);
   const std::size_t bytes = std::min<std::size_t>(get16(&list[2]), list.size() - kUnmapHeaderBytes);
   task.blocks = bytes / kUnmapDescriptorBytes;
-  if (task.blocks > kMaxUnmapDescriptors) return task.fail(sense::invalid_parameter(2));
+  const BlockLimits limits = block_limits_of(*task.server);
+  if (task.blocks > limits.unmap_descriptors) return task.fail(sense::invalid_parameter(2));
   std::uint64_t total = 0;
   for (std::uint32_t i = 0; i < task.blocks; ++i) {
     const BlockRange range = unmap_descriptor(task, i);
     if (!check_range(task, range)) return;
     total += range.blocks;
   }
-  if (total * task.server->block_bytes() > kMaxUnmapBytes)
-    return task.fail(sense::invalid_parameter(kUnmapHeaderBytes));
+  if (total > limits.unmap_blocks) return task.fail(sense::invalid_parameter(kUnmapHeaderBytes));
   task.when_enabled(unmap_next);
 }
 
@@ -105,13 +106,12 @@ void write_same(Task& task) {
   const bool no_data = task.cdb()[0] == kWriteSame16 && (flags & kNdob) != 0;
   if (!check_no_protection(task)) return;
   if ((flags & (kAnchor | kObsolete)) != 0) return task.fail(sense::invalid_cdb_field(1));
-  const bool unmaps =
-      task.server->geometry().can_discard && task.server->attributes().unmap_by_write_same;
-  if ((flags & kUnmapBit) != 0 && !unmaps) return task.fail(sense::invalid_cdb_field(1));
+  if ((flags & kUnmapBit) != 0 && !task.server->unmaps_by_write_same())
+    return task.fail(sense::invalid_cdb_field(1));
   const BlockRange range = decode_range(task.cdb());
   const std::uint32_t block = task.server->block_bytes();
   if (!check_range(task, range)) return;
-  if (range.blocks == 0 || range.blocks > kMaxWriteSameBlocks)  // WSNZ
+  if (range.blocks == 0 || range.blocks > block_limits_of(*task.server).write_same_blocks)  // WSNZ
     return task.fail(sense::kInvalidFieldInCdb);
   task.lba = range.lba;
   task.blocks = range.blocks;

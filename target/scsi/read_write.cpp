@@ -14,14 +14,15 @@ constexpr std::uint8_t kFua = 0x08;
 constexpr std::uint8_t kRead6 = 0x08;
 constexpr std::uint8_t kWrite6 = 0x0a;
 
+bool has_short_cdb(const Task& task) { return task.cdb()[0] == kRead6 || task.cdb()[0] == kWrite6; }
+
 bool forces_unit_access(const Task& task) {
-  return task.cdb()[0] != kWrite6 && (task.cdb()[1] & kFua) != 0;
+  return !has_short_cdb(task) && (task.cdb()[1] & kFua) != 0;
 }
 
 /// True when the CDB is good and its transfer is within limits; else the task has ended.
 bool check_transfer(Task& task) {
-  const bool six = task.cdb()[0] == kRead6 || task.cdb()[0] == kWrite6;
-  if (!six && !check_no_protection(task)) return false;
+  if (!has_short_cdb(task) && !check_no_protection(task)) return false;
   const BlockRange range = decode_range(task.cdb());
   if (!check_range(task, range)) return false;
   if (range.blocks * task.server->block_bytes() > kMaxTransferBytes)
@@ -40,6 +41,13 @@ void read_done(Task& task) {
   task.good();
 }
 
+/// FUA: what the initiator sees is on the medium, and not only in a cache that may be lost
+/// (SBC-3 4.15).
+void settle_read(Task& task) {
+  if (!forces_unit_access(task) || !task.server->write_cache_enabled()) return read_done(task);
+  task.flush(read_done);
+}
+
 void read_now(Task& task) {
   // The disk may have shrunk while the task waited its turn.
   if (!check_range(task, {task.lba, task.blocks})) return;
@@ -49,7 +57,7 @@ void read_now(Task& task) {
   const std::uint64_t whole_blocks = (wanted + block_bytes - 1) / block_bytes * block_bytes;
   if (whole_blocks == 0) return read_done(task);
   if (!task.take_buffer(static_cast<std::uint32_t>(whole_blocks))) return;
-  task.read(task.lba * block_bytes, task.buffer.first(whole_blocks), read_done);
+  task.read(task.lba * block_bytes, task.buffer.first(whole_blocks), settle_read);
 }
 
 void write_now(Task& task) {

@@ -135,6 +135,7 @@ void Task::discard(std::uint64_t offset_bytes, std::uint64_t length_bytes, Step 
   io.offset_bytes = offset_bytes;
   io.length_bytes = length_bytes;
   io.data = {};
+  io.force_unit_access = !server->write_cache_enabled();
   submit(backstore::Op::discard, next);
 }
 

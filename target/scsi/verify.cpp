@@ -57,6 +57,12 @@ void verify_now(Task& task) {
   if (task.take_buffer(static_cast<std::uint32_t>(chunk))) verify_chunk(task);
 }
 
+/// It is the medium that is verified: what waits in a cache goes there first (SBC-3 4.15).
+void settle_then_verify(Task& task) {
+  if (!task.server->write_cache_enabled() || task.blocks == 0) return verify_now(task);
+  task.flush(verify_now);
+}
+
 void write_then_verify(Task& task) {
   if (!check_range(task, {task.lba, task.blocks})) return;
   const auto data = task.data_out();
@@ -86,11 +92,11 @@ bool decode(Task& task, bool write) {
 
 void verify(Task& task) {
   if (!decode(task, false)) return;
-  if (task.item == kMediumOnly || task.blocks == 0) return task.when_enabled(verify_now);
+  if (task.item == kMediumOnly || task.blocks == 0) return task.when_enabled(settle_then_verify);
   const std::uint64_t bytes =
       task.item == kEveryBlock ? total_bytes(task) : task.server->block_bytes();
   task.want_data_out(static_cast<std::uint32_t>(bytes),
-                     [](Task& it) { it.when_enabled(verify_now); });
+                     [](Task& it) { it.when_enabled(settle_then_verify); });
 }
 
 void write_and_verify(Task& task) {

@@ -321,6 +321,19 @@ BOOST_FIXTURE_TEST_CASE(a_file_that_cannot_be_made_large_enough_is_not_left_behi
   BOOST_TEST(!std::filesystem::exists(path));
 }
 
+// Red when a device that cannot write zeroes is asked for a hole, which it would refuse.
+BOOST_FIXTURE_TEST_CASE(a_disk_whose_discards_leave_anything_goes_by_blkdiscard, Fixture) {
+  Fd fd(::open(folder.file("disk").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  BOOST_TEST_REQUIRE(::ftruncate(fd.get(), kMiB) == 0);
+  FileDiskOptions options{.type = "block", .path = folder.file("disk"), .geometry = {}};
+  options.geometry.size_bytes = kMiB;
+  options.geometry.can_discard = true;
+  options.geometry.discard_zeroes = false;
+  FileDisk disk(*pool, std::move(fd), std::move(options));
+  BOOST_TEST(run(disk, Op::discard, 0, {}, 4096) == ENOTTY);  // a file has no such ioctl
+  BOOST_TEST(run(disk, Op::discard, kMiB, {}, 4096) == EIO);
+}
+
 BOOST_FIXTURE_TEST_CASE(bad_input_gets_one_clear_line, Fixture) {
   const std::string missing = folder.file("none");
   BOOST_TEST(says(error_of(open_fileio(*pool, {.path = missing})), "no such file"));

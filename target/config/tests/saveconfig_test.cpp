@@ -63,7 +63,9 @@ std::string fingerprint(const Plan& plan) {
                         u.compare_and_write, u.reservations, u.operation_codes,
                         u.task_aborted_status, u.restricted_reordering, u.attention_interlock,
                         u.force_persistence, u.rotational.value_or(false)) +
-            fmt::format("{}", u.port_groups);
+            fmt::format("{} {} {} {} {} {} {}", u.port_groups, u.max_unmap_blocks,
+                        u.max_unmap_descriptors, u.max_write_same_blocks, u.optimal_transfer_blocks,
+                        u.unmap_granularity_blocks, u.unmap_alignment_blocks);
   }
   for (const auto& target : plan.targets) {
     text += target.name + "\n";

@@ -194,3 +194,25 @@ BOOST_FIXTURE_TEST_CASE(a_waiting_preempt_can_be_aborted_itself, ScriptedBench) 
   disk().complete(0);
   BOOST_TEST(late.aborted);
 }
+
+// Red when who lets the medium go, or starts the unit, is kept from it by another's reservation, or
+// who does the contrary is not (SBC-3 table 13).
+BOOST_FIXTURE_TEST_CASE(motor_and_door_of_a_reserved_unit, Bench) {
+  const Cdb allow{0x1e, 0, 0, 0, 0, 0}, prevent{0x1e, 0, 0, 0, 1, 0};
+  const Cdb start{0x1b, 0, 0, 0, 1, 0}, stop{0x1b, 0, 0, 0, 0, 0}, idle{0x1b, 0, 0, 0, 0x21, 0};
+  const auto expect_rules = [&] {
+    for (const Cdb& cdb : {allow, start}) BOOST_TEST(b->send(cdb).good());
+    for (const Cdb& cdb : {prevent, stop, idle}) BOOST_TEST(b->send(cdb).conflict());
+    BOOST_TEST(b->send(kTestUnitReady).done);
+  };
+  enrol(*a, kKeyA);
+  for (const Type type : {WE, EA, WERO, EAAR}) {
+    BOOST_TEST(reserve(*a, kKeyA, type).good());
+    expect_rules();
+    BOOST_TEST(release(*a, kKeyA, type).good());
+  }
+  BOOST_TEST(reserve_out(*a, 6, 0, 0).good());  // unregisters
+  BOOST_TEST(a->send({0x16, 0, 0, 0, 0, 0}).good());
+  expect_rules();
+  BOOST_TEST(a->send(stop).good());
+}

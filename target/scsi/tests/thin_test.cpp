@@ -145,6 +145,66 @@ BOOST_AUTO_TEST_CASE(unmap_switches) {
   BOOST_TEST((bench.a->send(capacity).data().at(14) == std::byte{0}));  // LBPME
 }
 
+// Red when a limit that LIO saved is stated and not kept, kept and not stated, or loosens ours.
+BOOST_AUTO_TEST_CASE(limits_of_the_configuration) {
+  const auto page_of = [](Bench& bench) {
+    return bench.a->send({0x12, 1, 0xb0, 0, 255, 0}).data();
+  };
+  {
+    Switched bench({.max_unmap_blocks = 8,
+                    .max_unmap_descriptors = 2,
+                    .max_write_same_blocks = 5,
+                    .optimal_transfer_blocks = 64,
+                    .unmap_granularity_blocks = 16,
+                    .unmap_alignment_blocks = 35});
+    const Bytes page = page_of(bench);
+    BOOST_TEST((get32(&page.at(20)) == 8u && get32(&page.at(24)) == 2u));
+    BOOST_TEST(get64(&page.at(36)) == 5u);
+    BOOST_TEST(get32(&page.at(12)) == 64u);
+    BOOST_TEST((get32(&page.at(28)) == 16u && get32(&page.at(32)) == (0x80000000u | 3u)));
+    BOOST_TEST(bench.a->send(cdb16(0x93, 0, 5, 0x01)).good());
+    BOOST_TEST(bench.a->send(cdb16(0x93, 0, 6, 0x01)).failed(0x5, 0x2400));
+    Bytes list(8 + 3 * 16);
+    put16(&list[2], 2 * 16);
+    put32(&list[16], 4);
+    put32(&list[32], 4);
+    BOOST_TEST(bench.a->send(cdb10(0x42, 0, 56), list).good());
+    put32(&list[32], 5);
+    BOOST_TEST(bench.a->send(cdb10(0x42, 0, 56), list).failed(0x5, 0x2600));
+    put16(&list[2], 3 * 16);
+    put32(&list[32], 0);
+    BOOST_TEST(bench.a->send(cdb10(0x42, 0, 56), list).failed(0x5, 0x2600));
+  }
+  Switched plain({});
+  Switched loose({.max_unmap_blocks = UINT32_MAX,
+                  .max_unmap_descriptors = UINT32_MAX,
+                  .max_write_same_blocks = UINT32_MAX,
+                  .optimal_transfer_blocks = UINT32_MAX});
+  BOOST_TEST((page_of(loose) == page_of(plain)));
+}
+
+// Red when a disk whose discards leave anything behind promises zeroes, or takes WRITE SAME's
+// UNMAP, which promises what is read afterwards.
+BOOST_FIXTURE_TEST_CASE(unmapped_blocks_that_may_read_as_anything, ThinBench) {
+  disk().described().discard_zeroes = false;
+  Cdb capacity = cdb16(0x9e, 0, 32, 0x10);
+  BOOST_TEST((a->send(capacity).data().at(14) == std::byte{0x80}));  // LBPME
+  BOOST_TEST((provisioning_flags(*a) == std::byte{0x80}));           // LBPU
+  BOOST_TEST((a->send({0x12, 1, 0xb1, 0, 255, 0}).data().at(7) == std::byte{0}));
+  BOOST_TEST(a->send(cdb16(0x93, 0, 1, 0x09)).failed(0x5, 0x2400));
+  BOOST_TEST(a->send(cdb16(0x93, 0, 1, 0x01)).good());
+  BOOST_TEST(a->send({0x48, 0x02, 0, 0, 0, 0, 0, 0, 0, 0}).failed(0x5, 0x2400));  // BLOCK ERASE
+  Bytes list(24);
+  put16(&list[2], 16);
+  put32(&list[16], 1);
+  disk().holding = true;
+  const Sent& unmap = a->send(cdb10(0x42, 0, 24), list);
+  BOOST_TEST_REQUIRE(disk().held.size() == 1u);
+  BOOST_TEST((disk().held[0]->op == backstore::Op::discard));
+  disk().complete(0);
+  BOOST_TEST(unmap.good());
+}
+
 // Red when a command that is switched off still answers, or is still reported.
 BOOST_AUTO_TEST_CASE(switched_off_commands_are_not_there) {
   Switched bench({.compare_and_write = false, .reservations = false, .operation_codes = false});
