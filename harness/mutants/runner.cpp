@@ -130,8 +130,7 @@ Run conform(GoodTargets& targets, Target target, const Mutant& mutant,
 std::set<std::string> clauses_of_rules(const Programs& programs) {
   std::set<std::string> clauses;
   if (programs.judge.empty()) return clauses;
-  std::istringstream words(
-      suite::run(std::vector<std::string>{programs.judge, "--rules"}).out);
+  std::istringstream words(suite::run(std::vector<std::string>{programs.judge, "--rules"}).out);
   for (std::string word; words >> word;)
     if (word.starts_with("R3720-")) clauses.insert(word);
   return clauses;

@@ -12,12 +12,14 @@ namespace {
 constexpr std::uint16_t kAuthenticationFailure = 0x0201, kAuthorizationFailure = 0x0202;
 constexpr std::size_t kLimitToken = 65536, kLimitSrpValue = 1024;
 
-Answer choose(Initiator& initiator, const std::string& method) {
-  const Answer answer = initiator.expect_login_answer(
-      initiator.login_request(kSecurity, std::nullopt, {{"AuthMethod", method}}));
-  if (answer.pdu[field::status] != 0 || answer.keys.value("AuthMethod") != method)
-    throw Unsupported{"AuthMethod=" + method};
-  return answer;
+// A target that has no method of the list may say Reject or end the login (5.2.1).
+void choose(Initiator& initiator, const std::string& method) {
+  initiator.send(initiator.login_request(kSecurity, std::nullopt, {{"AuthMethod", method}}));
+  const Event event = next_event(initiator);
+  const bool chosen = event.heard == Heard::pdu && event.pdu.is(Opcode::login_response) &&
+                      event.pdu[field::status] == 0 &&
+                      tsih::wire::parse_text(event.pdu.data).keys.value("AuthMethod") == method;
+  if (!chosen) throw Unsupported{"AuthMethod=" + method};
 }
 
 std::string words(const Answer& answer) {
