@@ -81,6 +81,11 @@ Ruling final_when_all_data_is_immediate(const Moment& m) {
   return Ruling::broken("F, since no data follows", "F clear");
 }
 
+Ruling is_final_or_writes(const Moment& m) {
+  if (m.pdu[field::final] || writes(m)) return Ruling::kept();
+  return Ruling::broken("W or F", "neither");
+}
+
 Ruling not_final_only_for_unsolicited_writes(const Moment& m) {
   if (m.pdu[field::final]) return Ruling::aside();
   if (!m.session.known_from_start) return Ruling::unseen();
@@ -187,7 +192,11 @@ Ruling extended_cdb_is_long(const Moment& m) {
 constexpr std::uint64_t kCommand = pdus(Opcode::scsi_command);
 
 constexpr Rule kRules[] = {
-    {"command.tag_unique", {"R3720-10.2.1.8-01"}, Judged::initiator, kTaskRequests, tag_is_unique},
+    {"command.tag_unique",
+     {"R3720-10.2.1.8-01", "R3720-10.2.1.8-l02"},
+     Judged::initiator,
+     kTaskRequests,
+     tag_is_unique},
     {"command.retry_same", {"R3720-6.2.1-03"}, Judged::initiator, kCommand, retry_is_the_same},
     {"command.retry_fills_gap", {"R3720-6.2.1-01"}, Judged::initiator, kCommand, retry_fills_a_gap},
     {"command.retry_connection",
@@ -201,6 +210,11 @@ constexpr Rule kRules[] = {
      Judged::initiator,
      kCommand,
      final_when_all_data_is_immediate},
+    {"command.final_or_write",
+     {"R3720-10.3.1-l01"},
+     Judged::initiator,
+     kCommand,
+     is_final_or_writes},
     {"command.not_final",
      {"R3720-10.8-01"},
      Judged::initiator,

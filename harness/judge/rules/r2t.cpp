@@ -72,9 +72,17 @@ constexpr Rule kRules[] = {
     {"r2t.length", {"R3720-10.8.4-01"}, Judged::target, kR2t, length_is_a_burst},
     {"r2t.r2t_sn", {"R3720-3.2.2.3-01"}, Judged::target, kR2t, number_follows},
     {"r2t.range", {"R3720-3.2.4.3-01"}, Judged::target, kR2t, asks_for_the_commands_data},
-    {"r2t.order", {"R3720-10.8-09", "R3720-12.19-01"}, Judged::target, kR2t, range_follows},
+    {"r2t.order",
+     {"R3720-10.8-09", "R3720-12.19-01", "R3720-10.7.6-l03"},
+     Judged::target,
+     kR2t,
+     range_follows},
     {"r2t.outstanding", {"R3720-5.2-13"}, Judged::target, kR2t, fewer_than_agreed_are_outstanding},
-    {"r2t.lun", {"R3720-3.2.4.3-01"}, Judged::target, kR2t, lun_is_the_commands},
+    {"r2t.lun",
+     {"R3720-3.2.4.3-01", "R3720-3.2.4.3-l01"},
+     Judged::target,
+     kR2t,
+     lun_is_the_commands},
 };
 
 }  // namespace

@@ -122,7 +122,11 @@ constexpr Rule kRules[] = {
      Judged::target,
      kResponse,
      tag_tells_the_end},
-    {"text.final_answers_final", {"R3720-5.4-03"}, Judged::target, kResponse, final_answers_final},
+    {"text.final_answers_final",
+     {"R3720-5.4-03", "R3720-10.11.1-l01"},
+     Judged::target,
+     kResponse,
+     final_answers_final},
 };
 
 }  // namespace

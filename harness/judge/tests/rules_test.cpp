@@ -81,6 +81,7 @@ const Row kRows[] = {
     // Commands.
     {"short", set(field::initiator_task_tag, 10), "response.of_living_task"},
     {"read", set(field::read, 0), "command.direction data_in.of_a_read"},
+    {"read", set(field::final, 0), "command.final_or_write command.not_final"},
     {"write", resize(1028),
      "form.data_fits_receiver command.immediate_data_fits data_out.offset "
      "data_out.first_burst data_out.whole_first_burst r2t.order"},
