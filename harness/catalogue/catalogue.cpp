@@ -90,6 +90,10 @@ class ClauseReader {
     if (std::ranges::find(kFates, clause.rfc7143_fate) == kFates.end())
       wrong(fmt::format("unknown rfc7143.fate \"{}\", expected same, changed, moved or dropped",
                         clause.rfc7143_fate));
+    const auto asks = (*later)["asks"].value<std::string>();
+    if (asks && (clause.rfc7143_fate != "changed" || (asks != "more" && asks != "less")))
+      wrong(fmt::format("unknown rfc7143.asks \"{}\", expected more or less, of a changed clause",
+                        *asks));
     if ((clause.rfc7143_fate == "dropped") != clause.rfc7143_id.empty())
       wrong("expected rfc7143.id, unless the fate is dropped");
   }

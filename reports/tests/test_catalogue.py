@@ -66,6 +66,8 @@ def test_sections_stand_in_the_order_of_the_rfc(tmp_path):
     (clause_text("01", id='"10.13.5-01"'), "id is not of the form"),
     (clause_text("01", rfc7143='{fate = "lost"}'), "rfc7143 needs a fate"),
     (clause_text("01", rfc7143='{fate = "same"}'), "needs an id exactly when"),
+    (clause_text("01", rfc7143='{fate = "same", id = "R7143-1-01", asks = "more"}'), "expected more or less"),
+    (clause_text("01", rfc7143='{fate = "changed", id = "R7143-1-01", asks = "it"}'), "expected more or less"),
     (clause_text("01", rfc7143='{fate = "dropped", id = "R7143-1-01"}'), "needs an id exactly when"),
     (clause_text("01", unh="[17]"), "unh is not a list"),
     (clause_text("01", colour='"red"'), "unknown field colour"),

@@ -98,3 +98,12 @@ def test_what_a_finding_is_by_the_later_rfc(fate, told):
     clause = replace(book.clauses["R3720-10-02"], rfc7143_fate=fate, rfc7143_id="R7143-10-02")
     assert told in words.by_rfc7143(clause, "violation")
     assert words.by_rfc7143(None, "violation") == "—"
+
+
+@pytest.mark.parametrize("asks, verdict, later", [("more", "violation", "violation"), ("more", "pass", "changed"),
+                                                  ("less", "pass", "pass"), ("less", "warning", "changed"),
+                                                  (None, "pass", "changed")])
+def test_a_clause_that_asks_for_more_is_broken_all_the_more(asks, verdict, later):
+    clause = replace(catalogue.load(catalogue.default_folder()).clauses["R3720-10-02"],
+                     rfc7143_fate="changed", rfc7143_asks=asks)
+    assert words.later_verdict(clause, verdict) == later

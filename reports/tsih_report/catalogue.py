@@ -15,6 +15,7 @@ LEVELS = ("MUST", "MUST NOT", "SHOULD", "SHOULD NOT", "MAY")
 PARTIES = ("target", "initiator", "both")
 CHECKS = ("active", "passive", "both", "none")
 FATES = ("same", "changed", "moved", "dropped")
+ASKS = ("more", "less")
 MAX_FILES = 1000
 MAX_FILE_BYTES = 1 << 20
 
@@ -37,6 +38,7 @@ class Clause:
     reason: str | None
     rfc7143_fate: str
     rfc7143_id: str | None
+    rfc7143_asks: str | None  # of a changed clause: "more" or "less" than RFC 3720, if either
     unh: tuple[str, ...]
     note: str | None
 
@@ -102,15 +104,15 @@ def _clause(path: Path, number: str, raw: dict) -> Clause:
             raise fail(f"{key} is empty")
     if (raw["check"] == "none") != ("reason" in raw):
         raise fail('needs a reason exactly when check = "none"')
-    fate, new_id = _fate(raw["rfc7143"], fail)
+    fate, new_id, asks = _fate(raw["rfc7143"], fail)
     unh = raw.get("unh", [])
     if not isinstance(unh, list) or not all(isinstance(u, str) and u for u in unh):
         raise fail('unh is not a list of test numbers such as ["17.1.1"]')
     return Clause(raw["id"], raw["level"], raw["party"], raw["summary"].strip(), raw["check"],
-                  section, raw.get("reason"), fate, new_id, tuple(unh), raw.get("note"))
+                  section, raw.get("reason"), fate, new_id, asks, tuple(unh), raw.get("note"))
 
 
-def _fate(raw, fail) -> tuple[str, str | None]:
+def _fate(raw, fail) -> tuple[str, str | None, str | None]:
     if not isinstance(raw, dict) or raw.get("fate") not in FATES:
         raise fail(f"rfc7143 needs a fate, one of {', '.join(FATES)}")
     new_id = raw.get("id")
@@ -118,7 +120,10 @@ def _fate(raw, fail) -> tuple[str, str | None]:
         raise fail("rfc7143 needs an id exactly when the clause was not dropped")
     if new_id is not None and not _ID_7143.match(str(new_id)):
         raise fail(f"rfc7143 id {new_id!r} is not of the form R7143-11.13.5-01")
-    return raw["fate"], new_id
+    asks = raw.get("asks")
+    if asks is not None and (raw["fate"] != "changed" or asks not in ASKS):
+        raise fail(f"rfc7143 asks {asks!r}, expected {' or '.join(ASKS)}, of a changed clause")
+    return raw["fate"], new_id, asks
 
 
 def _section(path: Path) -> Section:

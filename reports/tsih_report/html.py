@@ -53,7 +53,8 @@ class Site:
 
     def _deviations(self) -> list[Finding]:
         found = [f for f in self.view.findings if f.verdict in _DEVIATIONS]
-        return sorted(found, key=lambda f: (VERDICTS.index(f.verdict), self._system_order(f.system), f.subject,
+        return sorted(found, key=lambda f: (VERDICTS.index(f.verdict), f.ruling is not None,
+                                            self._system_order(f.system), f.subject,
                                             f.case or f.scenario))
 
     def _scenario(self, scenario: Scenario) -> dict:

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from . import rulings
+from . import rulings, words
 from .catalogue import Catalogue, Clause, Section
 from .mutation import Mutation, latest
 from .runs import VERDICTS, Finding, Run, Scenario
@@ -31,6 +31,7 @@ class System:
     name: str
     parties: set[str] = field(default_factory=set)
     states: dict[str, str] = field(default_factory=dict)  # clause id -> state
+    later: Counter = field(default_factory=Counter)  # by RFC 7143: verdict, "changed" or "dropped" -> number
     scenarios: Counter = field(default_factory=Counter)  # outcome -> number
     versions: set[str] = field(default_factory=set)
 
@@ -174,6 +175,8 @@ def _systems(view: View) -> list[System]:
             found = view.by_clause.get(clause.id, {}).get(system.name, [])
             if found or any(clause.binds(p) for p in system.parties):
                 system.states[clause.id] = _state(clause, found, view.covered)
+            if found:
+                system.later[words.later_verdict(clause, system.states[clause.id])] += 1
     # Targets first, ours before its peers, the rest by name.
     return sorted(systems.values(),
                   key=lambda s: ("target" not in s.parties, s.name != "tsihd", s.name))

@@ -91,12 +91,23 @@ def slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._@-]", "_", name).lstrip(".") or "_"
 
 
+def later_verdict(clause, verdict: str) -> str:
+    """What a verdict by RFC 3720 is by RFC 7143: the same where the clause is the same, and where it was
+    broken or kept and RFC 7143 asks for more or less. Else "changed" or "dropped": nothing was judged."""
+    follows = {"more": ("violation", "warning"), "less": ("pass",)}.get(clause.rfc7143_asks, ())
+    if clause.rfc7143_fate not in ("changed", "dropped") or verdict in follows:
+        return verdict
+    return clause.rfc7143_fate
+
+
 def by_rfc7143(clause, verdict: str) -> str:
-    """What a finding by RFC 3720 is by RFC 7143: the same where the clause is the same."""
+    """The same for a reader."""
     if clause is None:
         return "—"
-    if clause.rfc7143_fate == "dropped":
+    later = later_verdict(clause, verdict)
+    if later == "dropped":
         return "nothing: the clause is gone"
-    if clause.rfc7143_fate == "changed":
+    if later == "changed":
         return f"to be read anew: {clause.rfc7143_id} asks for something else"
-    return f"{STATES[verdict][1]}, {clause.rfc7143_id}"
+    asks = f", which asks for {clause.rfc7143_asks}" if clause.rfc7143_asks else ""
+    return f"{STATES[verdict][1]}, {clause.rfc7143_id}{asks}"
