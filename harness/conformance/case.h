@@ -61,7 +61,7 @@ class Conversation {
   void respite(std::uint64_t seconds);
 
   /// Makes the target say something of itself to this session: runs `--provoke` with the event's
-  /// name ("logout", "negotiate", "capacity") and the session's ISID, as 0x and 12 digits. The case
+  /// name (tools/provoke-tsihd has them) and the session's ISID, as 0x and 12 digits. The case
   /// does not apply when no program was given or it has no way to do this.
   void provoke(const std::string& event, const Initiator& session);
 

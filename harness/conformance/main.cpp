@@ -155,7 +155,7 @@ int main(int argc, char** argv) {
   app.add_option(
       "--provoke", arguments.settings.provoke,
       "COMMAND that gets the target to speak by itself; it is run with EVENT ISID, EVENT "
-      "one of logout, negotiate, capacity");
+      "one of logout, negotiate, capacity, drop-session, drop-connection");
   app.add_option("--rulings", arguments.rulings,
                  "known failures of the system, which do not fail the run "
                  "(reports/rulings/<system>.toml)");

@@ -112,8 +112,18 @@ void numbers_and_pings(Table& table) {
        {preceded_by(pong, Opcode::scsi_response)}},
   };
   table.add(Target::plain, rows);
-  table.add(Target::provoked, {"async.a_logout_is_asked_for_on_its_connection",
-                               {setting(Opcode::logout_response, field::response, 1)}});
+  const Mutation status_after = only(Opcode::async_message, [](const Pdu& pdu, const Passing&) {
+    return std::vector{pdu, beside(pdu, Opcode::scsi_response)};
+  });
+  const Row provoked[] = {
+      {"async.a_logout_is_asked_for_on_its_connection",
+       {setting(Opcode::logout_response, field::response, 1)}},
+      {"async.a_dropped_session_brings_nothing_more", {status_after}},
+      {"async.a_dropped_connection_brings_nothing_more", {status_after}},
+      {"async.a_dropped_connection_brings_nothing_more",
+       {setting(Opcode::async_message, field::async_event, 3)}},
+  };
+  table.add(Target::provoked, provoked);
 }
 
 void commands_and_data(Table& table) {

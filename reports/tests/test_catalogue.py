@@ -46,6 +46,14 @@ def test_sentences_in_lower_case_are_clauses_or_left_out_for_a_reason():
         assert sorted(found) == list(range(1, len(found) + 1)), section
 
 
+# Red when a test of the suite has no clause with its subject, or a number is none of the suite's.
+def test_every_unh_number_is_beside_a_clause():
+    suite = (catalogue.default_folder().parent / "conformance" / "unh.cpp").read_text()
+    numbers = set(re.findall(r'"FFP ([0-9.]+)"', suite))
+    book = catalogue.load(catalogue.default_folder())
+    assert {u for c in book.clauses.values() for u in c.unh} == numbers and len(numbers) == 82
+
+
 def test_sections_stand_in_the_order_of_the_rfc(tmp_path):
     for number in ("10.2", "5.4", "10.12", "AppD"):
         text = BOOK.replace('"10.13"', f'"{number}"') + clause_text("01", id=f'"R3720-{number}-01"')

@@ -107,3 +107,12 @@ def test_a_clause_that_asks_for_more_is_broken_all_the_more(asks, verdict, later
     clause = replace(catalogue.load(catalogue.default_folder()).clauses["R3720-10-02"],
                      rfc7143_fate="changed", rfc7143_asks=asks)
     assert words.later_verdict(clause, verdict) == later
+
+
+def test_what_the_judge_tells_of_the_later_rfc_goes_first(tmp_path):
+    clause = catalogue.load(catalogue.default_folder()).clauses["R3720-10.19-02"]
+    view = view_of(tmp_path, [], rfc7143={"fate": "dropped", "verdict": "not_required"})
+    assert view.systems[0].later == {"dropped": 1}
+    assert words.by_rfc7143(clause, "violation", view.findings[0].told_later) == "nothing: the clause is gone"
+    with pytest.raises(ReportError, match="rfc7143.verdict is 'maybe'"):
+        view_of(tmp_path, [], rfc7143={"fate": "changed", "verdict": "maybe"})

@@ -151,6 +151,12 @@ def _state(clause: Clause, found: list[Finding], covered: set[str]) -> str:
     return NOT_RUN if clause.id in covered else UNCOVERED
 
 
+def _later(clause: Clause, found: list[Finding]) -> str:
+    """A clause's verdict by RFC 7143, or "changed" or "dropped": kept is what nothing else speaks against."""
+    order = ("violation", "warning", "error", "changed", "dropped", "pass", "inconclusive", "unsupported")
+    return min((words.later_verdict(clause, f.verdict, f.told_later) for f in found), key=order.index)
+
+
 def _systems(view: View) -> list[System]:
     systems: dict[str, System] = {}
 
@@ -176,7 +182,7 @@ def _systems(view: View) -> list[System]:
             if found or any(clause.binds(p) for p in system.parties):
                 system.states[clause.id] = _state(clause, found, view.covered)
             if found:
-                system.later[words.later_verdict(clause, system.states[clause.id])] += 1
+                system.later[_later(clause, found)] += 1
     # Targets first, ours before its peers, the rest by name.
     return sorted(systems.values(),
                   key=lambda s: ("target" not in s.parties, s.name != "tsihd", s.name))

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from .errors import ReportError
 
 VERDICTS = ("violation", "warning", "error", "pass", "inconclusive", "unsupported")  # worst first
+NOT_REQUIRED = "not_required"  # what a finding is by RFC 7143 where that has no such clause
 OUTCOMES = ("passed", "failed", "skipped", "error")
 MAX_FILE_BYTES = 64 << 20
 MAX_LINE_BYTES = 1 << 20
@@ -34,6 +35,7 @@ class Finding:
     duration_ms: float | None = None
     run: "Run" = None
     line: int = 0
+    told_later: str | None = None  # the judge's own verdict by RFC 7143, or NOT_REQUIRED
     ruling: object = None  # rulings.Ruling, when this failure is a known one
 
     @property
@@ -133,6 +135,14 @@ def read_json_lines(path: Path, notes: list[str], limit: int | None = None) -> l
     return result
 
 
+def _later(raw: dict, where: str) -> str | None:
+    told = raw.get("rfc7143")
+    verdict = told.get("verdict") if isinstance(told, dict) else None
+    if told is not None and verdict not in (*VERDICTS, NOT_REQUIRED):
+        raise ReportError(f"{where}: rfc7143.verdict is {verdict!r}, expected {NOT_REQUIRED} or a verdict")
+    return verdict
+
+
 def _finding(raw: dict, where: str, run: Run, line: int) -> Finding:
     for key in ("verdict", "system", "message"):
         if not isinstance(raw.get(key), str):
@@ -145,7 +155,7 @@ def _finding(raw: dict, where: str, run: Run, line: int) -> Finding:
     return Finding(raw["verdict"], raw["system"], raw.get("party") or "target", raw["message"],
                    raw.get("clause"), raw.get("property"), raw.get("case"), raw.get("scenario"),
                    raw.get("peer"), evidence if isinstance(evidence, dict) else None,
-                   raw.get("seed"), raw.get("duration_ms"), run, line)
+                   raw.get("seed"), raw.get("duration_ms"), run, line, _later(raw, where))
 
 
 def _scenario(folder: Path, run: Run) -> Scenario | None:

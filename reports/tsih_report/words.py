@@ -4,6 +4,8 @@ import re
 
 from markupsafe import Markup, escape
 
+from .runs import NOT_REQUIRED
+
 # state -> (mark, label). A mark stands beside every colour, so that colour never stands alone.
 STATES = {
     "pass": ("✓", "pass"),
@@ -91,23 +93,26 @@ def slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._@-]", "_", name).lstrip(".") or "_"
 
 
-def later_verdict(clause, verdict: str) -> str:
+def later_verdict(clause, verdict: str, told: str | None = None) -> str:
     """What a verdict by RFC 3720 is by RFC 7143: the same where the clause is the same, and where it was
-    broken or kept and RFC 7143 asks for more or less. Else "changed" or "dropped": nothing was judged."""
+    broken or kept and RFC 7143 asks for more or less. Else "changed" or "dropped": nothing was judged. What
+    the judge told itself goes before all that."""
+    if told:
+        return "dropped" if told == NOT_REQUIRED else told
     follows = {"more": ("violation", "warning"), "less": ("pass",)}.get(clause.rfc7143_asks, ())
     if clause.rfc7143_fate not in ("changed", "dropped") or verdict in follows:
         return verdict
     return clause.rfc7143_fate
 
 
-def by_rfc7143(clause, verdict: str) -> str:
+def by_rfc7143(clause, verdict: str, told: str | None = None) -> str:
     """The same for a reader."""
     if clause is None:
         return "—"
-    later = later_verdict(clause, verdict)
+    later = later_verdict(clause, verdict, told)
     if later == "dropped":
         return "nothing: the clause is gone"
     if later == "changed":
         return f"to be read anew: {clause.rfc7143_id} asks for something else"
     asks = f", which asks for {clause.rfc7143_asks}" if clause.rfc7143_asks else ""
-    return f"{STATES[verdict][1]}, {clause.rfc7143_id}{asks}"
+    return f"{STATES[later][1]}, {clause.rfc7143_id}{asks}"

@@ -1,12 +1,18 @@
 // Asynchronous Messages (10.9). Nothing that an initiator says brings one about: --provoke names a
 // program that asks the target's administrator for it.
-#include "harness/conformance/cases/common.h"
+#include "harness/conformance/cases/recovery.h"
 
 BOOST_AUTO_TEST_SUITE(async)
 
 namespace {
 
-enum AsyncEvent : std::uint8_t { kScsiEvent = 0, kLogoutRequested = 1, kNegotiate = 4 };
+enum AsyncEvent : std::uint8_t {
+  kScsiEvent = 0,
+  kLogoutRequested = 1,
+  kDropsConnection = 2,
+  kDropsSession = 3,
+  kNegotiate = 4
+};
 
 // The next Asynchronous Message; what else the target says by itself is passed over.
 Pdu expect_message(Initiator& initiator, CaseContext& context) {
@@ -17,6 +23,17 @@ Pdu expect_message(Initiator& initiator, CaseContext& context) {
     if (event.heard != Heard::pdu) context.fail("an Asynchronous Message", event.words);
   }
   throw Inconclusive{"the target says everything but an Asynchronous Message"};
+}
+
+// A target that was told to end this connection says so, and then nothing of a write that waits.
+void expect_an_announced_end(Initiator& initiator, AsyncEvent announced, CaseContext& context) {
+  const Pdu message = expect_message(initiator, context);
+  if (message[field::async_event] != announced)
+    context.fail(fmt::format("AsyncEvent {}", static_cast<int>(announced)), describe(message));
+  const Event event = initiator.receive_raw();
+  if (event.heard == Heard::pdu) context.fail("nothing more for a command that waits", event.words);
+  if (event.heard != Heard::closed) throw Inconclusive{"the connection stays open: " + event.words};
+  context.confirm(describe(message) + ", then a close");
 }
 
 }  // namespace
@@ -47,6 +64,30 @@ TSIH_CASE(an_event_names_its_logical_unit,
   const Pdu command = initiator.scsi_command(read_blocks(0, 1));
   verify_equal("LUN", command[field::lun], message[field::lun]);
   verify(message.data.size() > 2, "sense data", data_words(message));
+}
+
+TSIH_CASE(a_dropped_session_brings_nothing_more,
+          "A target that drops a session says so, and its commands bring no more responses",
+          judges("R3720-10.9.1-l03", "R3720-3.2.5-02") * writes_lun()) {
+  judging_all({"R3720-10.9.1-l03", "R3720-3.2.5-02"});
+  needs_disk(64);
+  auto initiator = log_in(solicited_only());
+  initiator.ready();
+  start_write(initiator, write_blocks(0, 1));
+  provoke("drop-session", initiator);
+  expect_an_announced_end(initiator, kDropsSession, context());
+}
+
+TSIH_CASE(a_dropped_connection_brings_nothing_more,
+          "A target that drops a connection says so, and its commands bring no more responses",
+          judges("R3720-10.9.1-l02", "R3720-3.2.5-02") * writes_lun()) {
+  judging_all({"R3720-10.9.1-l02", "R3720-3.2.5-02"});
+  needs_disk(64);
+  auto initiator = log_in(solicited_only());
+  initiator.ready();
+  start_write(initiator, write_blocks(0, 1));
+  provoke("drop-connection", initiator);
+  expect_an_announced_end(initiator, kDropsConnection, context());
 }
 
 TSIH_CASE(reserved_fields_are_zero, "Everything undefined in an Asynchronous Message is 0",
