@@ -1,8 +1,8 @@
 // The raw initiator: the login phase.
 #include <fmt/format.h>
 
-#include "harness/conformance/chap.h"
 #include "harness/conformance/initiator.h"
+#include "harness/suite/chap.h"
 
 namespace tsih::conformance {
 
@@ -156,8 +156,8 @@ Answer Initiator::chap_exchange() {
   const auto identifier = wire::parse_number(answer.keys.value("CHAP_I").value_or(""));
   const auto challenge = wire::parse_binary(answer.keys.value("CHAP_C").value_or(""));
   if (!identifier || !challenge) context_.fail("CHAP_I and CHAP_C", answer.keys.describe());
-  const auto response =
-      chap_response(static_cast<std::uint8_t>(*identifier), context_.settings.secret, *challenge);
+  const auto response = suite::chap_response(static_cast<std::uint8_t>(*identifier),
+                                             context_.settings.secret, *challenge);
   answer = expect_login_answer(login_request(
       kSecurity, kOperational,
       {{"CHAP_N", context_.settings.user}, {"CHAP_R", wire::encode_binary(response)}}));

@@ -64,7 +64,7 @@ Want login_at_portal(unsigned portal) {
 
 void Trial::judge(const Settings& settings) { judged = &settings; }
 
-void Trial::run_current(Maker make) {
+void Trial::run_current(const Maker& make) {
   TrialContext context(*judged, suite::current_seed());
   suite::carry_out(context, [&] { make(context)->converse(); });
 }
@@ -150,16 +150,21 @@ void Trial::expect_arrival() {
   fail("a login at the portal named", "none");
 }
 
-Pdu Trial::expect_within(Peer& peer, const Want& want, int seconds) {
-  const int usual_ms = std::exchange(context_.timeout_ms, seconds * 1000 + kGraceMs);
+Pdu Trial::expect_reaction(Peer& peer, const Want& want) {
   try {
-    const Pdu pdu = expect(peer, want);
-    context_.timeout_ms = usual_ms;
-    return pdu;
+    return expect(peer, want);
   } catch (const suite::Inconclusive& inconclusive) {
     if (!context_.went_silent) throw;
-    fail(fmt::format("{} within {} s", want.words, seconds), inconclusive.why);
+    fail(want.words, inconclusive.why);
   }
+}
+
+Pdu Trial::expect_within(Peer& peer, const Want& want, int seconds) {
+  const int usual_ms = std::exchange(context_.timeout_ms, seconds * 1000 + kGraceMs);
+  const Pdu pdu =
+      expect_reaction(peer, {fmt::format("{} within {} s", want.words, seconds), want.is});
+  context_.timeout_ms = usual_ms;
+  return pdu;
 }
 
 void Trial::expect_closed(Peer& peer) {
@@ -213,7 +218,7 @@ std::vector<Pdu> Trial::expect_data_outs(Peer& peer, const Pdu& r2t) {
                     }};
   const auto tag = r2t[field::target_transfer_tag];
   do {
-    data_outs.push_back(expect(peer, answer));
+    data_outs.push_back(expect_reaction(peer, answer));
     if (data_outs.back()[field::target_transfer_tag] != tag)
       fail(fmt::format("Data-Out with transfer tag {}", tag), wire::describe(data_outs.back()));
   } while (!data_outs.back()[field::final]);

@@ -31,6 +31,11 @@ inline constexpr const char* kCopy = "copy";          ///< reads 64 KiB, writes 
 inline constexpr const char* kDiscover = "discover";  ///< a discovery session
 inline constexpr const char* kAbort = "abort";        ///< begins a read, and aborts it
 inline constexpr const char* kMany = "many";          ///< many reads of one block at a time
+inline constexpr const char* kAbortSet =
+    "abort-set";                              ///< begins a write of 256 KiB, ABORT TASK SET
+inline constexpr const char* kPing = "ping";  ///< a ping of its own
+inline constexpr const char* kChap = "chap";  ///< attach, with CHAP (secrets.h)
+inline constexpr const char* kMutualChap = "mutual-chap";  ///< the target proves itself, too
 
 struct TrialContext : suite::CaseRecord {
   TrialContext(const Settings& the_settings, std::uint64_t case_seed)
@@ -61,10 +66,10 @@ bool is_write(const wire::Pdu& pdu);
 /// The base of every case.
 class Trial {
  public:
-  using Maker = std::unique_ptr<Trial> (*)(TrialContext&);
+  using Maker = std::function<std::unique_ptr<Trial>(TrialContext&)>;
   using Context = TrialContext;
   /// Runs the body of the current test case; everything it throws ends here.
-  static void run_current(Maker make);
+  static void run_current(const Maker& make);
   /// The initiator that run_current() judges.
   static void judge(const Settings& settings);
 
@@ -94,7 +99,9 @@ class Trial {
   wire::Pdu moved(Peer& peer, const wire::Pdu& request, std::uint16_t status);
   /// A login comes to the other portal.
   void expect_arrival();
-  /// This comes within so many seconds, which the RFC leaves it: here time itself is the question.
+  /// This comes, and by the initiator's own doing: silence is a failure.
+  wire::Pdu expect_reaction(Peer& peer, const Want& want);
+  /// The same within so many seconds, which the RFC leaves it: here time itself is the question.
   wire::Pdu expect_within(Peer& peer, const Want& want, int seconds);
   /// None of this comes before a ping is answered, or the connection ends.
   void expect_none(Peer& peer, const std::string& what,
@@ -105,7 +112,7 @@ class Trial {
   void expect_unacknowledged(Peer& peer, std::uint32_t stat_sn);
   /// Everything up to this, the rest is served; the end of the connection instead is a failure.
   wire::Pdu expect(Peer& peer, const Want& want);
-  /// All that this R2T asks for: the Data-Outs, up to the one with F.
+  /// All that this R2T asks for; silence is a failure: the Data-Outs, up to the one with F.
   std::vector<wire::Pdu> expect_data_outs(Peer& peer, const wire::Pdu& r2t);
   /// The initiator ends its work as it wanted: a logout, exit status 0.
   void expect_good_end();

@@ -38,6 +38,12 @@ Connection::Connection(CaseRecord& record, int fd, wire::From self)
 
 Connection::~Connection() { close(); }
 
+void Connection::shut_down_sending() {
+  if (fd_ < 0) return;
+  note(self_, "close", "FIN, and still listening");
+  shutdown(fd_, SHUT_WR);
+}
+
 void Connection::close() {
   if (fd_ < 0) return;
   if (!closed_by_peer_) note(self_, "close", {});

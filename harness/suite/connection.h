@@ -52,6 +52,8 @@ class Connection {
   /// empty when all do. One whose next PDU has not begun yet is not looked at.
   std::string marker_problem() const;
   void close();
+  /// Half a close: nothing more is sent, and what the other side says is heard to its end.
+  void shut_down_sending();
   unsigned number() const { return number_; }
   int fd() const { return fd_; }  ///< to wait for; -1 once closed by us
 

@@ -3,8 +3,9 @@
 #include <cctype>
 
 #include "harness/conformance/cases/common.h"
-#include "harness/conformance/chap.h"
+#include "harness/suite/chap.h"
 
+using tsih::suite::chap_response;
 using tsih::wire::encode_base64;
 using tsih::wire::encode_binary;
 

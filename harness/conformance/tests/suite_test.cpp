@@ -11,9 +11,9 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "harness/conformance/chap.h"
 #include "harness/conformance/target_url.h"
 #include "harness/mutants/listener.h"
+#include "harness/suite/chap.h"
 #include "harness/suite/processes.h"
 #include "harness/wire/pdu.h"
 #include "harness/wire/reader.h"
@@ -107,7 +107,8 @@ BOOST_AUTO_TEST_CASE(urls) {
 BOOST_AUTO_TEST_CASE(chap_is_md5_of_identifier_secret_challenge) {
   // Computed with coreutils: printf '\001secretchallenge' | md5sum
   const std::string challenge = "challenge";
-  const auto response = chap_response(1, "secret", wire::Bytes(challenge.begin(), challenge.end()));
+  const auto response =
+      tsih::suite::chap_response(1, "secret", wire::Bytes(challenge.begin(), challenge.end()));
   BOOST_TEST(wire::encode_binary(response) == "0x46e47770030e2b4e26a0db72a7efec00");
 }
 

@@ -46,4 +46,14 @@ TSIH_TRIAL(numbers_only, "A NOP-In without a transfer tag is not answered",
   confirm("only the ping after it was answered");
 }
 
+TSIH_TRIAL(of_the_initiator, "A ping of the initiator's has a task tag, and no transfer tag",
+           judges("R3720-10.18.1-01", "R3720-10.18.2-02") * unh("FFP 15.2")) {
+  start(kPing);
+  auto [initiator, ping] = serve_until(request(Opcode::nop_out));
+  verify(ping[field::initiator_task_tag] != kReservedTag, "a task tag", describe(ping));
+  judging("R3720-10.18.2-02");
+  verify_equal("transfer tag", kReservedTag, ping[field::target_transfer_tag]);
+  initiator.serve(ping);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

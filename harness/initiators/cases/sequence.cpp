@@ -36,6 +36,16 @@ TSIH_TRIAL(commands_rise_by_one,
   offered(seen > 1, "more than one request");
 }
 
+TSIH_TRIAL(expected_length, "The expected length of a read is what its CDB moves",
+           judges(should("R3720-10.3.1-01")) * unh("FFP 16.6")) {
+  start(kRead);
+  auto [initiator, read] = serve_until(read_command());
+  const auto moved =
+      service().disk.carry_out(0, std::span(read.header).subspan(32, 16)).data.size();
+  verify_equal("ExpectedDataTransferLength", moved, read[field::expected_data_transfer_length]);
+  verify_equal("R", 1, read[field::read]);
+}
+
 TSIH_TRIAL(status_numbers_wrap, "ExpStatSN follows StatSN around 2^32",
            judges("R3720-3.2.2.2-03") * unh("LP 4.2", "LP 5.1")) {
   service().first_stat_sn = 0xfffffffd;

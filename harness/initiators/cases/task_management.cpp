@@ -21,4 +21,54 @@ TSIH_TRIAL(abort_task, "Each field of a request to abort a task",
   verify_equal("CmdSN", read.u32(field::cmd_sn) + 1, abort[field::cmd_sn]);
 }
 
+TSIH_TRIAL(after_timeout, "A command that gets no answer is aborted, or its connection ends",
+           judges("R3720-6.9-02")) {
+  start(kAbort);
+  auto [initiator, read] = serve_until(read_command());
+  while (true) {
+    const Met met = target().next_of(initiator);
+    if (!met.pdu || met.pdu->is(Opcode::task_management_request) ||
+        met.pdu->is(Opcode::logout_request))
+      return confirm(met.words);
+    verify(!met.pdu->is(Opcode::scsi_command), "the read to be aborted first", met.words);
+    initiator.serve(*met.pdu);
+  }
+}
+
+TSIH_TRIAL(abort_task_set, "Each field of a request to abort a task set, which is immediate",
+           judges("R3720-10.5.4-01", "R3720-10.5.2-01") * unh("FFP 19.4.1")) {
+  wish("ImmediateData", "No");
+  start(kAbortSet);
+  auto [initiator, write] = serve_until(write_command());
+  initiator.begin_write(write, false);
+  const Pdu abort = expect(initiator, request(Opcode::task_management_request));
+  offered(abort[field::function] == 2 || abort[field::function] == 4, "ABORT or CLEAR TASK SET");
+  verify_equal("referenced task tag", kReservedTag, abort[field::referenced_task_tag]);
+  judging("R3720-10.5.2-01");
+  verify(abort.data.empty() && abort.ahs.empty(), "neither data nor AHS", describe(abort));
+}
+
+TSIH_TRIAL(
+    set_answers_on,
+    "While a task set is aborted the initiator answers R2Ts, in short, and begins nothing new",
+    judges("R3720-10.5.1-05", should("R3720-10.5.1-06")) * unh("FFP 19.4.2", "FFP 19.4.3")) {
+  constexpr std::uint32_t kAsked = 65536;
+  wish("ImmediateData", "No");
+  start(kAbortSet);
+  auto [initiator, write] = serve_until(write_command());
+  initiator.begin_write(write, false);
+  const Pdu abort = expect(initiator, request(Opcode::task_management_request));
+  offered(abort[field::function] == 2 || abort[field::function] == 4, "ABORT or CLEAR TASK SET");
+  const Pdu r2t = initiator.r2t(write, initiator.next_transfer_tag(), 0, 0, kAsked);
+  initiator.send(r2t);
+  std::uint32_t bytes = 0;
+  for (const Pdu& pdu : expect_data_outs(initiator, r2t))
+    bytes += static_cast<std::uint32_t>(pdu.data.size());
+  expect_none(initiator, "new command while the task set is aborted",
+              [](const Pdu& pdu) { return pdu.is(Opcode::scsi_command); });
+  judging("R3720-10.5.1-06");
+  verify(bytes < kAsked, fmt::format("an early F, before {} bytes", kAsked),
+         fmt::format("{} bytes", bytes));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -94,7 +94,7 @@ TSIH_TRIAL(data_out_only,
 }
 
 TSIH_TRIAL(both, "Immediate data and unsolicited Data-Out come to FirstBurstLength together",
-           judges("R3720-3.2.4.2-05", "R3720-12.12-01") * unh("FFP 16.2.4")) {
+           judges("R3720-3.2.4.2-05", "R3720-12.12-01", "R3720-12.11-03") * unh("FFP 16.2.4")) {
   wish("InitialR2T", "No");
   wish("FirstBurstLength", std::to_string(kFirstBurst));
   wish("MaxRecvDataSegmentLength", std::to_string(kMost));
@@ -108,6 +108,8 @@ TSIH_TRIAL(both, "Immediate data and unsolicited Data-Out come to FirstBurstLeng
     bytes += static_cast<std::uint32_t>(pdu.data.size());
     more = !pdu[field::final];
   }
+  judging("R3720-12.11-03");
+  confirm(fmt::format("{} bytes without an R2T", bytes));
   judging("R3720-12.12-01");
   verify(bytes <= kFirstBurst, fmt::format("at most {} bytes", kFirstBurst), std::to_string(bytes));
   judging("R3720-3.2.4.2-05");

@@ -13,10 +13,12 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <memory>
 
 namespace tsih::initiators::testing {
 namespace {
 
+constexpr std::uint8_t kSnackReject = 0x03;
 constexpr int kPatienceMs = 5000;  // the case ends us long before
 
 std::string broken_rule;
@@ -39,30 +41,37 @@ std::uint32_t Tiny::agreed(const char* key, std::uint32_t otherwise) const {
   return text ? static_cast<std::uint32_t>(parse_number(*text).value_or(otherwise)) : otherwise;
 }
 
-void Tiny::connect_to(const std::string& portal) {
+void Tiny::connect() {
   if (fd_ >= 0) close(fd_);
+  const std::string& portal = identity_.portal;
   sockaddr_in at{};
   at.sin_family = AF_INET;
   const auto colon = portal.find(':');
   inet_pton(AF_INET, portal.substr(0, colon).c_str(), &at.sin_addr);
   at.sin_port = htons(static_cast<std::uint16_t>(std::stoi(portal.substr(colon + 1))));
   fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (connect(fd_, reinterpret_cast<sockaddr*>(&at), sizeof at) != 0) throw Wrong{"no connection"};
+  if (::connect(fd_, reinterpret_cast<sockaddr*>(&at), sizeof at) != 0)
+    throw Wrong{"no connection"};
   reader_ = PduReader();
+  digests_ = {};
+  established_ = false;
+  offered_ = answered_ = {};
 }
 
 void Tiny::send(Pdu pdu) {
-  pdu.set(field::exp_stat_sn, exp_stat_sn_ - (breaks("exp_stat_sn") && established_));
+  pdu.set(field::exp_stat_sn, acknowledged_status() - (breaks("exp_stat_sn") && established_));
   Digests digests = digests_;
   digests.spoil_header = breaks("own_digest") && established_;
   const Bytes bytes = encode(pdu, digests);
   if (::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(bytes.size()))
-    throw Wrong{"closed"};
+    throw Lost{{"closed"}};
 }
 
 Pdu Tiny::receive() {
   while (true) {
     if (auto pdu = reader_.next()) {
+      // Above level 0 it is as if it had never come: its number tells.
+      if (level() > 0 && !pdu->data_digest_ok && !breaks("take_data_digest")) continue;
       require(pdu->header_digest_ok, "a wrong header digest", "take_header_digest");
       require(pdu->data_digest_ok, "a wrong data digest", "take_data_digest");
       if (breaks("one_pdu_a_segment") && established_ && reader_.pending_bytes() > 0)
@@ -75,7 +84,8 @@ Pdu Tiny::receive() {
     std::uint8_t buffer[65536];
     const bool at_once = breaks("whole_pieces") && established_;
     const ssize_t count = recv(fd_, buffer, at_once ? kHeaderBytes - 1 : sizeof buffer, 0);
-    if (count <= 0) throw Wrong{"closed"};
+    if (count <= 0 && breaks("stays_open")) poll(nullptr, 0, kPatienceMs);
+    if (count <= 0) throw Lost{{"closed"}};
     reader_.feed(std::span(buffer, static_cast<std::size_t>(count)));
     if (at_once) throw Wrong{"a piece of a PDU"};
   }
@@ -85,12 +95,15 @@ void Tiny::take_numbers(const Pdu& pdu) {
   const bool none = pdu.is(Opcode::r2t) || (pdu.is(Opcode::data_in) && !pdu[field::has_status]) ||
                     (pdu.is(Opcode::nop_in) && pdu[field::initiator_task_tag] == kReservedTag);
   const std::uint32_t stat_sn = pdu.u32(field::stat_sn);
-  if (!none && established_) require(stat_sn == exp_stat_sn_, "a gap in StatSN", "stat_sn_gap");
+  if (!none && established_ && level() == 0)
+    require(stat_sn == next_stat_sn_, "a gap in StatSN", "stat_sn_gap");
+  const bool recovered = !none && open_statuses_.erase(stat_sn) > 0;
+  if (!none && established_ && level() > 0 && !recovered) miss_statuses(next_stat_sn_, stat_sn);
   const bool uncounted = (breaks("no_event_status") && pdu.is(Opcode::async_message)) ||
                          (breaks("no_data_status") && pdu.is(Opcode::data_in));
-  if (!none && !uncounted) {
+  if (!none && !uncounted && !recovered) {
     if (breaks("stat_sn_wrap") && stat_sn == 0xffffffff) throw Wrong{"StatSN at its end"};
-    exp_stat_sn_ = stat_sn + 1;
+    next_stat_sn_ = stat_sn + 1;
   }
   const std::uint32_t exp = pdu.u32(field::exp_cmd_sn), max = pdu.u32(field::max_cmd_sn);
   if (breaks("plain_window") && static_cast<std::int32_t>(max) < 0)
@@ -155,15 +168,19 @@ void Tiny::send_data(Task& task, std::uint32_t tag, std::uint32_t from, std::uin
 void Tiny::take_data_in(Task& task, const Pdu& pdu) {
   const std::uint32_t data_sn = pdu.u32(field::data_sn), offset = pdu.u32(field::buffer_offset);
   if (breaks("empty_data") && pdu.data.empty()) throw Wrong{"no data"};
-  if (breaks("a_bit") && pdu[field::acknowledge]) throw Wrong{"the A bit"};
+  if (breaks("a_bit") && pdu[field::acknowledge] && level() == 0) throw Wrong{"the A bit"};
   if (breaks("reserved_bits") && (pdu.header[1] & 0x38)) throw Wrong{"reserved bits"};
-  if (data_sn < task.data_sn && !breaks("twice")) return;
-  require(data_sn == task.data_sn || data_sn < task.data_sn, "a gap in DataSN", "data_sn_gap");
-  task.data_sn = data_sn + 1;
+  const bool asked_for = task.missing.contains(data_sn);
+  if (data_sn < task.data_sn && !asked_for && !breaks("twice")) return;
+  if (level() > 0) ask_for_data(task, data_sn);
+  if (level() == 0) require(data_sn <= task.data_sn, "a gap in DataSN", "data_sn_gap");
+  task.data_sn = std::max(task.data_sn, data_sn + 1);
   const bool within = offset <= task.data.size() && pdu.data.size() <= task.data.size() - offset;
   if (!within) throw Wrong{"data beyond the end"};
   if (breaks("lose_last") && offset + pdu.data.size() == task.data.size()) return;
   std::ranges::copy(pdu.data, task.data.begin() + offset);
+  if (level() > 0 && pdu[field::acknowledge]) acknowledge_data(task, pdu);
+  if (asked_for) came_again(task, data_sn);
   if (pdu[field::has_status] && !breaks("no_data_status")) task.done = true;
 }
 
@@ -196,7 +213,17 @@ void Tiny::take_r2t(Task& task, const Pdu& pdu) {
 void Tiny::take_status(Task& task, const Pdu& pdu) {
   const bool reads = task.command[field::read];
   const bool good = pdu[field::scsi_status] == 0;
-  if (reads && good)
+  if (reads && good && level() > 0) {
+    const std::uint32_t stat_sn = pdu.u32(field::stat_sn);
+    if (!breaks("no_snack")) open_statuses_.insert(stat_sn);
+    ask_for_data(task, pdu.u32(field::exp_data_sn));
+    if (!task.missing.empty()) {
+      task.status_response = pdu;
+      if (breaks("status_before_data")) open_statuses_.erase(stat_sn);
+      return;
+    }
+    open_statuses_.erase(stat_sn);
+  } else if (reads && good)
     require(pdu[field::exp_data_sn] == task.data_sn || pdu[field::exp_data_sn] == 0,
             "a Data-In that never came", "exp_data_sn");
   task.done = true;
@@ -204,7 +231,8 @@ void Tiny::take_status(Task& task, const Pdu& pdu) {
   if (breaks("status_ends") && task.status != 0) throw Wrong{"a status"};
 }
 
-void Tiny::take_nop_in(const Pdu& pdu) {
+void Tiny::take_nop_in(std::vector<Task>& tasks, const Pdu& pdu) {
+  if (level() > 0) retry(tasks, pdu);
   const bool asks = pdu[field::target_transfer_tag] != kReservedTag || breaks("answers_all");
   if (!asks || breaks("no_pong")) return;
   if (breaks("zero_tag") && pdu[field::target_transfer_tag] == 0) return;
@@ -227,11 +255,13 @@ void Tiny::carry_on_regardless() {
 void Tiny::take_async(const Pdu& pdu) {
   switch (pdu[field::async_event]) {
     case 1:
-    case 4:
       if (breaks("deaf")) return;
       if (breaks("command_before_logout")) carry_on_regardless();
       log_out();
       throw Wrong{"asked to log out"};
+    case 4:
+      if (breaks("deaf")) return;
+      return negotiate();
     case 2:
     case 3:
       require(false, "dropped", "deaf");
@@ -244,10 +274,11 @@ void Tiny::take_async(const Pdu& pdu) {
 void Tiny::take(std::vector<Task>& tasks, const Pdu& pdu) {
   switch (static_cast<Opcode>(pdu.opcode())) {
     case Opcode::nop_in:
-      return take_nop_in(pdu);
+      return take_nop_in(tasks, pdu);
     case Opcode::async_message:
       return take_async(pdu);
     case Opcode::reject:
+      if (level() > 0 && pdu[field::reject_reason] == kSnackReject) return;  // its status follows
       require(false, "a Reject", "reject");
       tasks.front().done = true;
       return;
@@ -272,10 +303,16 @@ void Tiny::take(std::vector<Task>& tasks, const Pdu& pdu) {
 void Tiny::carry_out(std::vector<Task>& tasks) {
   std::size_t started = 0;
   while (!std::ranges::all_of(tasks, &Task::done)) {
-    if (started < tasks.size() && window_open())
+    if (started < tasks.size() && window_open()) {
       start(tasks[started++]);
-    else
+      continue;
+    }
+    try {
       take(tasks, receive());
+    } catch (const Lost&) {
+      if (level() < 2) throw;
+      recover_connection(tasks);
+    }
   }
 }
 
@@ -290,10 +327,30 @@ void Tiny::abort(Task& task) {
   if (breaks("abort_data")) request.data.resize(4);
   number(request, true);
   if (breaks("abort_cmd_sn")) request.set(field::cmd_sn, 3);
-  send(request);
+  if (breaks("never_aborts")) carry_on_regardless();
+  if (!breaks("never_aborts")) send(request);
   std::vector<Task> tasks{std::move(task)};
   for (Pdu pdu = receive(); !pdu.is(Opcode::task_management_response); pdu = receive())
     take(tasks, pdu);
+}
+
+void Tiny::abort_set(Task& task) {
+  std::vector<Task> tasks;
+  start(task);
+  Pdu request(Opcode::task_management_request);
+  request.set(field::final, 1).set(field::function, 2);
+  request.set(field::initiator_task_tag, next_tag_++);
+  request.set(field::referenced_task_tag, breaks("set_task") ? 3 : kReservedTag);
+  number(request, true);
+  send(request);
+  for (Pdu pdu = receive(); !pdu.is(Opcode::task_management_response); pdu = receive()) {
+    if (breaks("set_goes_on")) carry_on_regardless();
+    if (pdu.is(Opcode::nop_in)) take_nop_in(tasks, pdu);
+    if (!pdu.is(Opcode::r2t) || breaks("set_deaf")) continue;
+    const std::uint32_t asked = pdu.u32(field::desired_length);
+    send_data(task, pdu.u32(field::target_transfer_tag), pdu.u32(field::buffer_offset),
+              breaks("set_slow") ? asked : std::min(asked, kBlockBytes));
+  }
 }
 
 // ---- the program --------------------------------------------------------------------------------
@@ -305,7 +362,8 @@ Task command(std::uint8_t operation, std::uint32_t block, std::uint16_t blocks, 
   Task task;
   task.command = Pdu(Opcode::scsi_command);
   task.command.set(write ? field::write : field::read, 1).set(field::attribute, 1);
-  task.command.set(field::expected_data_transfer_length, blocks * kBlockBytes);
+  task.command.set(field::expected_data_transfer_length,
+                   blocks * kBlockBytes + (breaks("expects_more") ? kBlockBytes : 0));
   const Bytes cdb{operation,
                   0,
                   static_cast<std::uint8_t>(block >> 24),
@@ -350,21 +408,51 @@ bool act(Tiny& tiny, const std::string& action) {
     tiny.abort(read);
     return true;
   }
+  if (action == "abort-set") {
+    Task write = command(0x2a, 0, 512, Bytes(512 * kBlockBytes, 7));
+    tiny.abort_set(write);
+    return true;
+  }
+  if (action == "ping") {
+    tiny.ping();
+    return true;
+  }
+  if (action == "chap" || action == "mutual-chap") return carry_out_one(tiny, command(0x25, 0, 0));
   tiny.discover();
   return true;
 }
 
-int session(const std::string& action, std::string portal, const std::string& target) {
+// One session, over two connections where the target lets it.
+bool session(const std::string& action, const Identity& identity) {
+  auto tiny = std::make_unique<Tiny>(identity);
+  tiny->connect();
+  if (breaks("speaks_too_early")) tiny->ping();
+  tiny->log_in();
+  std::unique_ptr<Tiny> second;
+  if (const auto other = tiny->second_connection()) {
+    second = std::make_unique<Tiny>(*other);
+    second->connect();
+    second->log_in();
+  }
+  const bool good = act(*tiny, action);
+  tiny->log_out();
+  tiny.reset();
+  if (second && breaks("second_stays")) second->ping(), poll(nullptr, 0, kPatienceMs);
+  return good;
+}
+
+// Follows the target to where it is, and begins anew, once, when the connection is lost.
+int work(const std::string& action, Identity identity) {
+  bool begun_anew = false;
   for (int redirections = 0; redirections < 3; ++redirections) {
     try {
-      Tiny tiny(action == "discover");
-      tiny.connect_to(portal);
-      tiny.log_in(target);
-      const bool good = act(tiny, action);
-      tiny.log_out();
-      return good ? 0 : 3;
+      return session(action, identity) ? 0 : 3;
     } catch (const Moved& moved) {
-      portal = moved.portal;
+      identity.portal = moved.portal;
+    } catch (const Lost&) {
+      if (begun_anew) throw;
+      begun_anew = true;
+      if (breaks("reinstates_by_tsih")) identity.tsih = 1, identity.cid = 5;
     }
   }
   throw Wrong{"sent from place to place"};
@@ -377,10 +465,13 @@ int main(int argc, char** argv) {
   using namespace tsih::initiators::testing;
   if (argc < 3) return 2;
   if (argc > 3) break_rule(argv[3]);
-  const std::string url = argv[2];  // iscsi://PORTAL/TARGET/LUN
+  const std::string action = argv[1], url = argv[2];  // iscsi://PORTAL/TARGET/LUN
   const auto target = url.find('/', 8), lun = url.rfind('/');
   try {
-    return session(argv[1], url.substr(8, target - 8), url.substr(target + 1, lun - target - 1));
+    return work(action, {.portal = url.substr(8, target - 8),
+                         .target = url.substr(target + 1, lun - target - 1),
+                         .discovery = action == "discover",
+                         .mutual = action == "mutual-chap"});
   } catch (const Wrong& wrong) {
     std::fprintf(stderr, "%s\n", wrong.what.c_str());
     return 1;

@@ -6,7 +6,8 @@
 
 namespace tsih::initiators::testing {
 
-Pdu Tiny::login_response_to(const Pdu& request) {
+Pdu Tiny::login_response_to(Pdu request) {
+  if (next_version_ > 0) request.set(field::version_max, next_version_);
   send(request);
   const Pdu answer = receive();
   if (!answer.is(Opcode::login_response)) {
@@ -21,7 +22,11 @@ Pdu Tiny::login_response_to(const Pdu& request) {
   require(answer[field::initiator_task_tag] == request[field::initiator_task_tag], "a task tag",
           "login_tag");
   require(answer[field::isid] == request[field::isid], "an ISID", "login_isid");
-  require(answer[field::version_active] == 0, "a version", "login_version");
+  if (breaks("version_of_the_last"))
+    next_version_ = static_cast<std::uint8_t>(answer[field::version_active]);
+  else
+    require(answer[field::version_active] == 0 || told_version_, "a version", "login_version");
+  told_version_ = true;
   require(answer[field::csg] == request[field::csg], "a stage", "login_stage");
   require(!answer[field::transit] || request[field::transit], "T", "login_transit");
   if (breaks("reserved_bits") && (answer.header[1] & 0x30)) throw Wrong{"reserved bits"};
@@ -37,7 +42,8 @@ void Tiny::check_answers(const TextKeys& offers, const TextKeys& answers) {
     before = key;
     const auto offer = offers.value(key);
     if (breaks("least") && key == "MaxBurstLength" && value == "512") throw Wrong{"so little"};
-    if (key == "AuthMethod") require(value == "None", "a method", "key_method");
+    if (key == "AuthMethod")
+      require(offer.value_or("").find(value) != std::string::npos, "a method", "key_method");
     if (key == "HeaderDigest" && value != "Reject")
       require(value == "None" || value == "CRC32C", "a digest", "key_digest");
     if (key == "ImmediateData")
@@ -62,7 +68,17 @@ TextKeys Tiny::exchange(Pdu request, const TextKeys& keys) {
       send(numbered);
     }
     const Pdu answer = login ? login_response_to(request) : receive();
+    if (answer.is(Opcode::reject)) {
+      // The target takes back the negotiation: it begins anew (5.4).
+      request.set(field::target_transfer_tag, breaks("text_goes_on") ? 1 : kReservedTag);
+      request.data = encode_text(keys);
+      text.clear();
+      continue;
+    }
+    if (!login && !answer.is(Opcode::text_response)) continue;
     text.insert(text.end(), answer.data.begin(), answer.data.end());
+    if (login && answer[field::nsg] == 3 && answer[field::transit])
+      identity_.tsih = static_cast<std::uint16_t>(answer[field::tsih]);
     more = answer[field::continues];
     if (!breaks("c_bit") || !more) request.data.clear();
     if (login && answer[field::tsih] == 0 && answer[field::transit] && answer[field::nsg] == 3)
@@ -92,39 +108,60 @@ TextKeys Tiny::exchange(Pdu request, const TextKeys& keys) {
   return answers;
 }
 
-void Tiny::log_in(const std::string& target) {
+void Tiny::log_in() {
   Pdu request(Opcode::login_request);
-  request.set(field::immediate, 1).set(field::isid, 0x800000123456).set(field::cid, 1);
+  request.set(field::immediate, 1).set(field::isid, 0x800000123456);
+  request.set(field::cid, identity_.cid).set(field::tsih, identity_.tsih);
   request.set(field::initiator_task_tag, next_tag_++).set(field::cmd_sn, cmd_sn_);
   if (breaks("login_stage_three")) request.set(field::csg, 3);
   if (breaks("version")) request.set(field::version_max, 2).set(field::version_min, 1);
   if (breaks("tsih")) request.set(field::tsih, 7);
   TextKeys names{{"InitiatorName", "iqn.2026-01.example.tsih:tiny"}};
   if (breaks("no_name")) names = {{"InitiatorAlias", "tiny"}};
-  names.add("SessionType", discovery_ ? "Discovery" : "Normal");
+  names.add("SessionType", identity_.discovery ? "Discovery" : "Normal");
   if (breaks("no_type")) names.remove("SessionType");
-  if (!discovery_ && !breaks("no_target")) names.add("TargetName", target);
-  names.add("AuthMethod", "None");
-  exchange(request, names);
+  if (!identity_.discovery && !breaks("no_target")) names.add("TargetName", identity_.target);
+  names.add("AuthMethod", "CHAP,SRP,KRB5,SPKM1,SPKM2,None");
+  const std::string method = exchange(request, names).value("AuthMethod").value_or("None");
   Pdu security = request;
   if (breaks("login_cid")) security.set(field::cid, 9);
-  exchange(security.set(field::transit, 1).set(field::nsg, 1),
-           breaks("names_again") ? names : TextKeys());
-  const TextKeys keys{{"HeaderDigest", "CRC32C,None"},       {"DataDigest", "CRC32C,None"},
-                      {"MaxRecvDataSegmentLength", "65536"}, {"DefaultTime2Wait", "0"},
-                      {"DefaultTime2Retain", "0"},           {"ErrorRecoveryLevel", "0"}};
-  const TextKeys data{{"InitialR2T", "No"},          {"ImmediateData", "Yes"},
-                      {"MaxBurstLength", "262144"},  {"FirstBurstLength", "262144"},
-                      {"MaxOutstandingR2T", "4"},    {"DataPDUInOrder", "Yes"},
-                      {"DataSequenceInOrder", "No"}, {"MaxConnections", "1"}};
+  security.set(field::transit, 1).set(field::nsg, 1);
+  if (method == "None" || breaks("no_first_step"))
+    exchange(security, breaks("names_again") ? names : TextKeys());
+  else
+    authenticate(security, method);
+  const TextKeys keys{{"HeaderDigest", "CRC32C,None"},
+                      {"DataDigest", "CRC32C,None"},
+                      {"MaxRecvDataSegmentLength", "65536"}};
+  // The session's own, said on its first connection only.
+  const TextKeys recovery{
+      {"DefaultTime2Wait", "0"}, {"DefaultTime2Retain", "20"}, {"ErrorRecoveryLevel", "2"}};
+  TextKeys data{{"InitialR2T", "No"},          {"ImmediateData", "Yes"},
+                {"MaxBurstLength", "262144"},  {"FirstBurstLength", "262144"},
+                {"MaxOutstandingR2T", "4"},    {"DataPDUInOrder", "Yes"},
+                {"DataSequenceInOrder", "No"}, {"MaxConnections", "2"}};
+  if (breaks("range")) data.set("MaxConnections", "0");
+  if (breaks("boolean")) data.set("ImmediateData", "yes");
+  if (breaks("bursts")) data.set("FirstBurstLength", "524288");
+  if (breaks("reserved_word")) data.set("MaxOutstandingR2T", "Irrelevant");
   TextKeys all = keys;
-  if (!discovery_) all.append(data);
+  if (identity_.tsih == 0) all.append(recovery);
+  if (!identity_.discovery && identity_.tsih == 0) all.append(data);
   Pdu operational = request;
   exchange(operational.set(field::csg, 1).set(field::nsg, 3).set(field::transit, 1), all);
+  if (breaks("login_again")) login_response_to(operational);
   established_ = true;
   digests_.header = answered_.value("HeaderDigest") == "CRC32C";
   digests_.data = answered_.value("DataDigest") == "CRC32C";
   reader_.expect_digests(digests_.header, digests_.data);
+}
+
+std::optional<Identity> Tiny::second_connection() const {
+  if (agreed("MaxConnections", 1) < 2) return std::nullopt;
+  Identity other = identity_;
+  other.cid = 2;
+  if (breaks("second_tsih")) other.tsih = 77;
+  return other;
 }
 
 void Tiny::discover() {
@@ -138,23 +175,34 @@ void Tiny::discover() {
   if (breaks("short_text") && encode_text(answers).size() > 4096) throw Wrong{"a long text"};
 }
 
-void Tiny::log_out() {
+void Tiny::log_out(std::uint8_t reason) {
   Pdu logout(Opcode::logout_request);
   logout.set(field::final, 1).set(field::initiator_task_tag, next_tag_++);
+  logout.set(field::logout_reason, breaks("logout_reason") ? 2 : reason);
+  if (reason == 2) logout.set(field::cid, identity_.cid - 1u);
   if (breaks("logout_data")) logout.data.resize(4);
-  if (breaks("logout_reason")) logout.set(field::logout_reason, 2);
   number(logout);
+  if (breaks("leaves_silently")) throw Wrong{"no word"};
   send(logout);
-  if (breaks("after_logout")) {
-    Pdu ping(Opcode::nop_out);
-    ping.set(field::final, 1).set(field::initiator_task_tag, next_tag_++);
-    ping.set(field::target_transfer_tag, kReservedTag);
-    number(ping);
-    send(ping);
+  if (breaks("after_logout")) ping();
+  while (true) {
+    const Pdu pdu = receive();
+    if (pdu.is(Opcode::logout_response)) break;
+    if (pdu.is(Opcode::async_message) && breaks("logs_out_twice")) send(logout);
   }
-  while (!receive().is(Opcode::logout_response)) {
+  if (reason != 2 && breaks("stays_connected")) receive();
+}
+
+void Tiny::ping() {
+  Pdu ping(Opcode::nop_out);
+  ping.set(field::final, 1).set(field::initiator_task_tag, next_tag_++);
+  if (breaks("ping_task")) ping.set(field::initiator_task_tag, kReservedTag);
+  ping.set(field::target_transfer_tag, breaks("ping_tag") ? 5 : kReservedTag);
+  ping.data = {1, 2, 3, 4};
+  number(ping);
+  send(ping);
+  while (!receive().is(Opcode::nop_in)) {
   }
-  if (breaks("stays_connected")) receive();
 }
 
 }  // namespace tsih::initiators::testing

@@ -7,9 +7,9 @@
 
 #include "harness/wire/bytes.h"
 
-namespace tsih::conformance {
+namespace tsih::suite {
 
 wire::Bytes chap_response(std::uint8_t identifier, std::string_view secret,
                           std::span<const std::uint8_t> challenge);
 
-}  // namespace tsih::conformance
+}  // namespace tsih::suite

@@ -1,11 +1,11 @@
-#include "harness/conformance/chap.h"
+#include "harness/suite/chap.h"
 
 #include <openssl/evp.h>
 
 #include <memory>
 #include <stdexcept>
 
-namespace tsih::conformance {
+namespace tsih::suite {
 
 wire::Bytes chap_response(std::uint8_t identifier, std::string_view secret,
                           std::span<const std::uint8_t> challenge) {
@@ -19,4 +19,4 @@ wire::Bytes chap_response(std::uint8_t identifier, std::string_view secret,
   return digest;
 }
 
-}  // namespace tsih::conformance
+}  // namespace tsih::suite
