@@ -87,6 +87,15 @@ def test_what_a_peer_sent_stays_text(report, tmp_path):
     ElementTree.parse(out / "junit.xml")
 
 
+# Two clicks from the first page: its clauses, and the packets of a verdict.
+def test_every_verdict_of_a_case_leads_to_its_packets(report, tmp_path):
+    folder = make_run(tmp_path / "run", [finding("violation", "R3720-10.13.5-01", case="nop.sample") | {
+        "evidence": {"file": "cases/nop.sample.ladder.jsonl", "line": 2}}])
+    page = (report(folder) / "index.html").read_text()
+    row = page[page.index('id="R3720-10.13.5-01"'):]
+    assert '<a class="cell" href="cases/nop.sample.html#alpha-2"' in row[:row.index("</tr>")]
+
+
 def test_a_case_tells_which_tests_of_other_suites_it_stands_for(report, tmp_path):
     folder = make_run(tmp_path / "run", [finding(case="a.b"), finding(case="a.c")])
     write_json(folder / "cases.json", [{"case": "a.b", "clauses": [], "tags": ["FFP 16.1", HOSTILE]},

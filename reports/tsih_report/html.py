@@ -32,6 +32,7 @@ class Site:
             js=(_HERE / "static" / "filter.js").read_text(encoding="utf-8"),
             view=view, words=words, states=STATES, kind_names=ladder.KIND_NAMES,
             worst=lambda found: worst(f.verdict for f in found), evidence=self.evidence,
+            proof=self.proof,
             scenario_page=scenario_page, case_page=case_page, scenario_of=self.scenario_of, run_name=lambda r: self.run_names[id(r)])
         self.env.filters.update(duration=words.duration, moment=words.moment, grouped=words.grouped,
                                 slug=words.slug, ticks=words.ticks)
@@ -115,6 +116,11 @@ class Site:
                 if isinstance(named.get("frame"), int):
                     href += f"#frame-{named['frame']}"
         return {"text": where, "href": href}
+
+    def proof(self, found: list[Finding], verdict: str) -> str | None:
+        """The page, and the place on it, that shows how a clause came to this verdict."""
+        shown = [self.evidence(f) for f in found if f.verdict == verdict]
+        return next((e["href"] for e in shown if e and e["href"]), None)
 
     def scenario_of(self, finding: Finding) -> Scenario | None:
         """The scenario that a finding belongs to, if its folder is there."""
