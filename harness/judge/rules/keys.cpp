@@ -259,7 +259,7 @@ constexpr Rule kRules[] = {
      kLogin,
      list_extension_is_named_well<'Z'>},
     {"keys.send_targets_in_full_feature",
-     {"R3720-AppD-01"},
+     {"R3720-AppD-01", "R3720-AppD-l01"},
      Judged::initiator,
      pdus(Opcode::login_request, Opcode::text_request),
      send_targets_waits_for_full_feature},
