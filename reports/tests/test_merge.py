@@ -138,3 +138,11 @@ def test_a_last_line_cut_off_is_noted_and_the_rest_counts(tmp_path):
         out.write('{"verdict": "viol')
     run = read_run(folder)
     assert len(run.findings) == 1 and any("cut off" in n for n in run.notes)
+
+
+# Red when a run's initiator is counted against the clauses of targets.
+def test_who_was_judged_as_what(view_of):
+    found = [finding(clause="R3720-10.13.5-02", party="initiator")]
+    assert view_of(found, initiator="iscsi-inq").system("alpha").parties == {"initiator"}
+    assert view_of(found, what="judge").system("alpha").parties == {"initiator"}
+    assert view_of(found).system("alpha").parties == {"initiator", "target"}

@@ -164,8 +164,9 @@ def _systems(view: View) -> list[System]:
         return systems.setdefault(name, System(name))
 
     for run in view.runs:
-        for name in run.info.get("systems") or []:
-            get(str(name)).parties.add("target")
+        # A judge's run names both ends of a capture: its findings say which is what.
+        for name in (run.info.get("systems") or []) if run.what != "judge" else []:
+            get(str(name)).parties.add("initiator" if run.info.get("initiator") else "target")
     for finding in view.findings:
         get(finding.system).parties.add(finding.party)
     for scenario in view.scenarios:
