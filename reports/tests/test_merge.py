@@ -140,6 +140,19 @@ def test_a_last_line_cut_off_is_noted_and_the_rest_counts(tmp_path):
     assert len(run.findings) == 1 and any("cut off" in n for n in run.notes)
 
 
+# Red when a case for targets makes a clause that binds both covered for initiators.
+def test_what_is_checked_of_one_party_is_not_of_the_other(book, tmp_path):
+    def run(name, clauses, **info):
+        folder = make_run(tmp_path / name, [], **info)
+        write_json(folder / "cases.json", [{"case": f"{name}.case", "title": "", "clauses": clauses}])
+        return read_run(folder)
+    both = merge([run("a", ["R3720-10.13.5-05"]), run("b", ["R3720-10.13.5-06"], systems=["beta"], initiator="x")],
+                 catalogue.load(book))
+    assert (states(both)["05"], states(both)["06"]) == ("not_run", "uncovered")
+    assert (states(both, "beta")["05"], states(both, "beta")["06"]) == ("uncovered", "not_run")
+    assert {c.id[-2:] for c in both.uncovered} == {"01", "02"}
+
+
 # Red when a run's initiator is counted against the clauses of targets.
 def test_who_was_judged_as_what(view_of):
     found = [finding(clause="R3720-10.13.5-02", party="initiator")]

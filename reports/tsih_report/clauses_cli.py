@@ -49,22 +49,29 @@ def _selected(args, book, view) -> list[catalogue.Clause]:
         raise ReportError(f"section {args.section}: the catalogue has no clause of it")
     if args.level and args.level not in catalogue.LEVELS:
         raise ReportError(f"level {args.level!r}: expected one of {', '.join(catalogue.LEVELS)}")
-    uncovered = {c.id for c in view.uncovered}
+    covered = _covered(args, view)
     return [c for c in book.clauses.values()
             if (not args.id or c.id in args.id)
             and (not args.section or _below(c.section, args.section))
             and (not args.level or c.level == args.level)
             and (not args.party or c.binds(args.party))
-            and (not args.uncovered or c.id in uncovered)]
+            and (not args.uncovered or c.coverable and c.id not in covered)]
+
+
+def _covered(args, view) -> set[str]:
+    """With --party what is checked of it: a case for targets says nothing about initiators."""
+    return view.covered_for[args.party] if args.party else view.covered
 
 
 def _below(section: str, wanted: str) -> bool:
     return section == wanted or section.startswith(wanted + ".")
 
 
-def _state(clause, view) -> str:
+def _state(clause, view, covered) -> str:
     if not clause.coverable:
         return "not testable"
+    if clause.id not in covered:
+        return "uncovered"
     cases = view.cases_of(clause.id)
     return f"{len(cases)} case{'s' if len(cases) != 1 else ''}" if cases else "uncovered"
 
@@ -100,10 +107,10 @@ def run(argv: list[str]) -> int:
         elif args.id:
             _print_long(clause, view)
         else:
-            print(f"{clause.id:<18} {clause.level:<10} {clause.party:<9} {_state(clause, view):<12} {clause.summary}")
+            print(f"{clause.id:<18} {clause.level:<10} {clause.party:<9} {_state(clause, view, _covered(args, view)):<12} {clause.summary}")
     if not args.json and not args.id:
         tested = [c for c in clauses if c.coverable]
-        covered = [c for c in tested if c.id in view.covered]
+        covered = [c for c in tested if c.id in _covered(args, view)]
         print(f"{len(clauses)} clauses, {len(tested)} testable, {len(covered)} covered"
               f" (by {len(runs)} run folder{'s' if len(runs) != 1 else ''})")
     return 0

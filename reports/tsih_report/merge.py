@@ -57,6 +57,7 @@ class View:
     systems: list[System]
     by_clause: dict[str, dict[str, list[Finding]]]  # clause id -> system -> findings
     covered: set[str]  # clause ids that a case, a scenario or a rule checks
+    covered_for: dict[str, set[str]]  # the same by whom they check, "target" or "initiator"
     unknown_clauses: list[str]  # judged, but not in the catalogue
     notes: list[str]
     mutation: Mutation | None = None
@@ -143,6 +144,21 @@ def _cases(runs: list[Run], findings: list[Finding]) -> dict[str, Case]:
     return dict(sorted(cases.items()))
 
 
+def _covered_for(runs: list[Run], findings: list[Finding]) -> dict[str, set[str]]:
+    """What cases and findings check of each party. Cases of `tsih conform` judge targets, those of
+    `tsih conform-initiator` initiators; rules of the judge look at whom their clauses bind."""
+    covered: dict[str, set[str]] = {"target": set(), "initiator": set()}
+    for run in runs:
+        parties = ("initiator",) if run.info.get("initiator") else ("target",)
+        for raw in run.cases:
+            for party in covered if str(raw["case"]).startswith("judge.") else parties:
+                covered[party].update(str(c) for c in raw["clauses"])
+    for finding in findings:
+        if finding.clause:
+            covered.setdefault(finding.party, set()).add(finding.clause)
+    return covered
+
+
 def _state(clause: Clause, found: list[Finding], covered: set[str]) -> str:
     if found:
         return worst(f.verdict for f in found)
@@ -181,7 +197,8 @@ def _systems(view: View) -> list[System]:
         for clause in view.catalogue.clauses.values():
             found = view.by_clause.get(clause.id, {}).get(system.name, [])
             if found or any(clause.binds(p) for p in system.parties):
-                system.states[clause.id] = _state(clause, found, view.covered)
+                checked = set().union(*(view.covered_for[p] for p in system.parties))
+                system.states[clause.id] = _state(clause, found, checked)
             if found:
                 system.later[_later(clause, found)] += 1
     # Targets first, ours before its peers, the rest by name.
@@ -202,10 +219,11 @@ def merge(runs: list[Run], catalogue: Catalogue, known: list[rulings.Ruling] = (
     for scenario in scenarios:
         scenario.findings = [f for f in findings if f.scenario == scenario.name
                              and f.target_system == scenario.system]
-    covered = set(by_clause) | {c for case in cases.values() for c in case.clauses}
+    covered_for = _covered_for(runs, findings)
+    covered = set().union(*covered_for.values())
     unknown = sorted(covered - set(catalogue.clauses))
     notes = [f"{run.name}: {note}" for run in runs for note in run.notes]
-    view = View(catalogue, runs, findings, scenarios, cases, [], by_clause, covered, unknown, notes)
+    view = View(catalogue, runs, findings, scenarios, cases, [], by_clause, covered, covered_for, unknown, notes)
     view.systems = _systems(view)
     view.mutation = latest(runs)
     view.surprises = rulings.apply(list(known), findings)
