@@ -78,10 +78,7 @@ void DeviceServer::reset(const Nexus* by) {
   mode_ = initial_mode();
   space_.rearm();
   stopped_ = false;
-  for (const auto& state : nexuses_) {
-    state->prevents_removal = false;
-    aca_.clear(*state);
-  }
+  for (const auto& state : nexuses_) aca_.clear(*state);
   update_constraints();
   if (copies_ != nullptr) copies_->unit_reset(*this);
   establish_for_all(UnitAttention::unit_reset, nullptr);

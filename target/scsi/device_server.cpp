@@ -123,10 +123,6 @@ std::vector<PortIdentity> DeviceServer::ports_of_initiator(const std::string& na
   return found;
 }
 
-bool DeviceServer::removal_prevented() const {
-  return std::ranges::any_of(nexuses_, [](const auto& state) { return state->prevents_removal; });
-}
-
 // -- the way of a command
 
 void DeviceServer::start(Command& command, const LunMap& luns, bool write_protected) {

@@ -33,7 +33,6 @@ struct NexusState {
   Nexus* nexus = nullptr;
   UnitAttentions attentions;
   bool faulted = false;  ///< there is an ACA condition for it (aca.h)
-  bool prevents_removal = false;
 };
 
 /// More commands than this in one task set are answered TASK SET FULL.
@@ -103,7 +102,6 @@ class DeviceServer {
   Sanitizer& sanitizer() { return sanitizer_; }
   bool descriptor_sense() const { return mode_.descriptor_sense; }
   bool write_cache_enabled() const { return mode_.write_cache; }
-  bool removal_prevented() const;
   /// Third-party copies; null: not offered.
   CopyManager* copies() const { return copies_; }
   /// A command of a copy, by the nexus that asked for the copy. It meets what every command of that

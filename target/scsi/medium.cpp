@@ -107,10 +107,10 @@ void start_stop_unit(Task& task) {
   task.when_enabled([](Task& it) { it.flush(stop); });
 }
 
+/// The medium is not removable: to prevent its removal nothing has to be kept in mind.
 void prevent_allow_medium_removal(Task& task) {
   const std::uint8_t prevent = task.cdb()[4] & 0x03;
   if (prevent > 1) return task.fail(sense::invalid_cdb_field(4));
-  task.nexus->prevents_removal = prevent == 1;
   task.good();
 }
 

@@ -228,6 +228,15 @@ BOOST_AUTO_TEST_CASE(unit_attention_waits_behind_inquiry_and_luns_and_is_told_on
   BOOST_TEST((b->send({0x03, 0, 0, 0, 255, 0}).data().at(2) == std::byte{0}));
 }
 
+// Red when REPORT LUNS, which says what has changed, does not take the attention that told of it
+// (SPC-4 6.33).
+BOOST_AUTO_TEST_CASE(report_luns_answers_the_attention_about_luns) {
+  unit->device_server().establish_for_all(UnitAttention::reported_luns_changed, nullptr);
+  BOOST_TEST(a->send({0xa0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0}).good());
+  BOOST_TEST(a->send(kTestUnitReady).good());
+  BOOST_TEST(b->send(kTestUnitReady).failed(0x6, 0x3f0e));
+}
+
 BOOST_AUTO_TEST_CASE(a_removed_nexus_takes_its_attentions_with_it) {
   unit->reset();
   unit->detach(a->nexus);

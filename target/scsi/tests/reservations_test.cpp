@@ -157,6 +157,45 @@ BOOST_AUTO_TEST_CASE(preempt_takes_over) {
   BOOST_TEST(text.c_str() == b->nexus.initiator_port_name);
 }
 
+// Red when PRGENERATION does not count what changes registrations, or counts what does not
+// (SPC-4 5.12.4.1).
+BOOST_AUTO_TEST_CASE(the_generation_counts_changes_of_registrations) {
+  std::uint32_t expected = 0;
+  const auto expect = [&](const Sent& it, bool counts) {
+    BOOST_TEST(it.good());
+    expected += counts ? 1 : 0;
+    BOOST_TEST(get32(&reserve_in(*a, 0).at(0)) == expected);
+    b->send({0x03, 0, 0, 0, 96, 0});  // what B is told of it
+  };
+  expect(enrol(*a, kKeyA), true);
+  expect(enrol(*b, kKeyB), true);
+  expect(reserve_out(*a, 6, 0, kKeyA), true);  // the same key again
+  expect(reserve(*a, kKeyA, WE), false);
+  expect(reserve_out(*a, 4, kKeyA, kKeyA, EA), true);  // PREEMPT of itself
+  expect(release(*a, kKeyA, EA), false);
+  expect(reserve_out(*a, 4, kKeyA, kKeyB, WE), true);
+  expect(reserve_out(*b, 6, 0, 0), false);  // there is nothing to unregister
+  expect(reserve_out(*a, 3, kKeyA, 0), true);
+}
+
+// Red when a registrant who stays is not told that a preemption changed the type, or is told of one
+// that did not.
+BOOST_AUTO_TEST_CASE(a_preemption_that_changes_the_type) {
+  Initiator c(luns, 3);
+  c.settle();
+  for (auto& [who, key] : {std::pair{a.get(), kKeyA}, {b.get(), kKeyB}, {&c, std::uint64_t{0xcc}}})
+    BOOST_TEST(enrol(*who, key).good());
+  BOOST_TEST(reserve(*a, kKeyA, WE).good());
+  BOOST_TEST(reserve_out(*b, 4, kKeyB, kKeyA, EARO).good());
+  BOOST_TEST(a->send(kTestUnitReady).failed(0x6, 0x2a05));
+  BOOST_TEST(c.send(kTestUnitReady).failed(0x6, 0x2a04));
+  BOOST_TEST(b->send(kTestUnitReady).good());
+  BOOST_TEST(reserve_out(c, 4, 0xcc, kKeyB, EARO).good());
+  BOOST_TEST(b->send(kTestUnitReady).failed(0x6, 0x2a05));
+  BOOST_TEST(c.send(kTestUnitReady).good());
+  BOOST_TEST((read(c).good() && read(*a).conflict()));
+}
+
 BOOST_AUTO_TEST_CASE(registrations_are_bounded) {
   Reservations reservations;
   Nexus nexus;
