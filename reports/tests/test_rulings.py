@@ -8,6 +8,7 @@ import pytest
 from sample import finding, make_run, write_lines
 from tsih_report import catalogue, merge, mutation, rulings, words
 from tsih_report.errors import ReportError
+from tsih_report.html import Site
 from tsih_report.runs import read_run
 
 RULING = """[[ruling]]
@@ -107,6 +108,14 @@ def test_a_clause_that_asks_for_more_is_broken_all_the_more(asks, verdict, later
     clause = replace(catalogue.load(catalogue.default_folder()).clauses["R3720-10-02"],
                      rfc7143_fate="changed", rfc7143_asks=asks)
     assert words.later_verdict(clause, verdict) == later
+
+
+def test_the_first_page_tells_whether_all_is_ruled_on(tmp_path):
+    for known_failure, told in ((True, "Every violation and warning is one that was known"),
+                                (False, "<b>1 of 1</b> findings of violations and warnings have no ruling")):
+        view = view_of(tmp_path / str(known_failure), known(tmp_path) if known_failure else [])
+        Site(view, tmp_path / "out", None).write()
+        assert told in (tmp_path / "out" / "index.html").read_text()
 
 
 def test_what_the_judge_tells_of_the_later_rfc_goes_first(tmp_path):
