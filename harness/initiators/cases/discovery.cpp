@@ -13,12 +13,19 @@ TSIH_TRIAL(login_of_it, "A discovery session names the initiator, and itself",
 }
 
 TSIH_TRIAL(request_for_targets, "Each field of the Text Request that asks for targets",
-           judges("R3720-AppD-06", "R3720-5.1-01", "R3720-10.10.2-01", "R3720-10.10.5-01") *
+           judges("R3720-AppD-06", "R3720-AppD-l01", "R3720-AppD-l02", "R3720-5.1-01",
+                  "R3720-10.10.2-01", "R3720-10.10.5-01") *
                unh("FFP 18.1", "FFP 18.3.1", "FFP 18.4")) {
   start(kDiscover);
   auto [initiator, text] = serve_until(request(Opcode::text_request));
   const auto parsed = tsih::wire::parse_text(text.data);
   verify(parsed.keys.has("SendTargets"), "SendTargets", parsed.keys.describe());
+  judging("R3720-AppD-l01");
+  confirm(initiator.discovery ? "in a discovery session" : "in a session with a target");
+  judging("R3720-AppD-l02");
+  const std::string which = *parsed.keys.value("SendTargets");
+  verify(which.empty() || which == "All" || which == service().target_name,
+         "SendTargets=All, a target's name, or nothing", "SendTargets=" + which);
   judging("R3720-5.1-01");
   verify(parsed.problems.empty(), "pairs that a zero byte ends each", describe(text));
   judging("R3720-10.10.2-01");

@@ -48,7 +48,7 @@ BOOST_AUTO_TEST_SUITE(login)
 TSIH_TRIAL(first_request, "The first request names both parties and begins a new session",
            judges("R3720-10.12-01", "R3720-5.3-01", "R3720-5.3-03", "R3720-12.4-01",
                   "R3720-12.5-01", "R3720-5.3-04", "R3720-10.12.4-01", "R3720-10.12.6-01",
-                  "R3720-10.12.2-01", "R3720-5.1-01") *
+                  "R3720-10.12.6-l01", "R3720-10.12.2-01", "R3720-5.1-01") *
                unh("LP 1.1", "LP 2.1", "LP 7.1", "LP 11.1", "LP 21.1")) {
   start(kAttach);
   auto [initiator, request] =
@@ -71,8 +71,10 @@ TSIH_TRIAL(first_request, "The first request names both parties and begins a new
   judging("R3720-10.12.4-01");
   verify(request[field::version_min] == 0 && request[field::version_max] == 0, "version 0",
          describe(request));
-  judging("R3720-10.12.6-01");
-  verify_equal("TSIH", 0, request[field::tsih]);
+  for (const char* clause : {"R3720-10.12.6-01", "R3720-10.12.6-l01"}) {
+    judging(clause);
+    verify_equal("TSIH", 0, request[field::tsih]);
+  }
   judging("R3720-10.12.2-01");
   verify(!request[field::continues] || !request[field::transit], "not both C and T",
          describe(request));
@@ -380,11 +382,13 @@ BOOST_AUTO_TEST_SUITE_END()
 BOOST_AUTO_TEST_SUITE(redirect)
 
 TSIH_TRIAL(at_once, "A target that has moved for now is followed before any authentication",
-           judges(should("R3720-10.13.5-03"))) {
+           judges(should("R3720-10.13.5-03"), "R3720-10.13.5-l01")) {
   start(kAttach);
   auto [initiator, first] = serve_until(any_login);
   initiator.send(moved(initiator, first, 0x0101));
   expect_arrival();
+  judging("R3720-10.13.5-l01");
+  confirm("it went where it was sent");
 }
 
 TSIH_TRIAL(after_security, "A target that has moved for now is followed after the security stage",

@@ -32,6 +32,7 @@ class Recovery : public Trial {
   Pdu piece(const Taken& read, std::uint32_t data_sn) {
     const Bytes data = read.peer.data_of(read.pdu);
     const std::uint32_t at = data_sn * kPiece;
+    offered(data.size() >= at + kPiece, fmt::format("a read of {} bytes", at + kPiece));
     return read.peer.data_in(read.pdu, std::span(data).subspan(at, kPiece), data_sn, at, false);
   }
   void send_piece(const Taken& read, std::uint32_t data_sn) {
@@ -316,7 +317,7 @@ TSIH_REASSIGN_TRIAL(
     session_goes_on,
     "A lost connection is replaced by one of the same session, and logged out first",
     judges("R3720-6.1.4.3-02", "R3720-10.14-07", "R3720-7.3.1-N4", "R3720-10.12.6-02",
-           "R3720-5.3.4-01") *
+           "R3720-5.3.4-01", "R3720-7.2-l02") *
         unh("FFP 7.1")) {
   const Taken login = lose_connection();
   for (const char* clause : {"R3720-10.12.6-02", "R3720-5.3.4-01"}) {
@@ -332,7 +333,7 @@ TSIH_REASSIGN_TRIAL(
   const Taken next = serve_until(after_login);
   judging("R3720-7.3.1-N4");
   confirm("the session is logged in again");
-  for (const char* clause : {"R3720-10.14-07", "R3720-6.1.4.3-02"}) {
+  for (const char* clause : {"R3720-10.14-07", "R3720-6.1.4.3-02", "R3720-7.2-l02"}) {
     judging(clause);
     verify(implicit || (next.pdu.is(Opcode::logout_request) &&
                         next.pdu[field::logout_reason] == 2 && next.pdu[field::cid] == cid_),

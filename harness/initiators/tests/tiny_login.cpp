@@ -168,7 +168,8 @@ void Tiny::discover() {
   Pdu request(Opcode::text_request);
   request.set(field::final, 1).set(field::target_transfer_tag, kReservedTag);
   request.set(field::initiator_task_tag, next_tag_++);
-  TextKeys keys{{breaks("no_send_targets") ? "Targets" : "SendTargets", "All"}};
+  TextKeys keys{{breaks("no_send_targets") ? "Targets" : "SendTargets",
+                 breaks("some_targets") ? "Some" : "All"}};
   if (breaks("text_length")) keys.add("X-long", std::string(300000, 'x'));
   if (breaks("text_c_and_f")) request.set(field::continues, 1);
   const TextKeys answers = exchange(request, keys);
