@@ -92,6 +92,40 @@ def test_discard(story, target, initiator):
                        f"{counts}")
 
 
+# A disk that takes UNMAP and cannot be told to write zeroes; what it has mapped is in its driver's map.
+THIN_DISK = ("modprobe scsi_debug dev_size_mb=16 lbpu=1 lbprz=0 delay=0; modprobe sd_mod; "
+             "for d in /sys/class/block/sd*; do grep -q Linux $d/device/vendor && "
+             "echo 0 > $(echo $d/device/scsi_disk/*/max_write_same_blocks) && "
+             "cat $d/queue/write_zeroes_max_bytes && echo /dev/${d##*/}; done")
+MAPPED = "cat /sys/bus/pseudo/drivers/scsi_debug/map"
+
+
+@pytest.mark.systems("tsihd")
+def test_discard_without_zeroes(story, target, initiator):
+    """A block device that discards and cannot write zeroes: UNMAP reaches it, and promises nothing."""
+    story.step("The target guest has such a disk, and serves it")
+    zeroes, disk = target.guest.wait_until(f"{THIN_DISK} | grep -B1 /dev/").split()
+    assert zeroes == "0", "the disk can be told to write zeroes after all"
+    target.serve(Disk("thin", disk, plugin="block"))
+    initiator.add_node(target.iqn, target.portal)
+    device = initiator.login(target.iqn)
+    said = initiator.guest.succeed(f"sg_vpd -p lbpv {device}")
+    story.judge("(LBPU): 1" in said and "(LBPRZ): 0" in said, property="thin_provisioning",
+                passed="UNMAP is offered, and unmapped blocks may read as anything",
+                failed=f"expected LBPU 1 and LBPRZ 0, got {' '.join(said.split())[-300:]}")
+    story.step("blkdiscard reaches the disk")
+    initiator.guest.succeed(
+        f"head -c {MIB} /dev/urandom | dd of={device} bs=1M iflag=fullblock oflag=direct 2>/dev/null")
+    before = target.guest.succeed(MAPPED).strip()
+    initiator.guest.succeed(f"blkdiscard {device}")
+    after = target.guest.succeed(MAPPED).strip()
+    story.judge(before != "" and after == "", property="thin_provisioning",
+                passed=f"blocks {before} were mapped before, none after",
+                failed=f"expected mapped blocks before and none after, got {before!r} and {after!r}")
+    target.stop()
+    target.guest.run("modprobe -r scsi_debug")
+
+
 @pytest.mark.systems("tsihd")
 def test_fio_verify(story, target, initiator, seeds):
     """fio writes blocks of many sizes at random, many at a time, and finds each by its crc32c.
