@@ -82,6 +82,8 @@ struct Geometry {
   /// With takes_scsi_commands: the device looks after reservations as well. It takes all initiators
   /// for one, its own host.
   bool takes_reservations = false;
+  /// With takes_scsi_commands: blocks may carry protection information (INQUIRY's PROTECT).
+  bool has_protection = false;
   /// With takes_scsi_commands: the most data that one command can carry.
   std::uint32_t max_transfer_bytes = 0;
 };

@@ -24,6 +24,13 @@ constexpr unsigned kLongTimeoutMs = 6u * 3600 * 1000;
 constexpr std::array<std::uint8_t, 3> kLongCommands{0x04, 0x1d, 0x48};  // FORMAT UNIT, SEND
                                                                         // DIAGNOSTIC, SANITIZE
 
+/// Optional commands with data for the device that do nothing where all but the opcode is zero, for
+/// that means by SBC-4 and SPC-4 no blocks (COMPARE AND WRITE, ORWRITE, WRITE ATOMIC), no parameter
+/// list (EXTENDED COPY), or a service action that is reserved (SANITIZE).
+constexpr std::array<std::uint8_t, 5> kHarmlessAllZero{0x48, 0x83, 0x89, 0x8b, 0x9c};
+
+constexpr std::uint8_t kIllegalRequest = 0x05;
+constexpr unsigned kInvalidOpcode = 0x2000;
 constexpr std::uint8_t kUnitAttention = 0x06;
 constexpr unsigned kCapacityDataHasChanged = 0x2a09;
 
@@ -130,10 +137,29 @@ class PscsiDisk final : public Backstore {
 
   void execute(Io& io) {
     io.error = device_->execute(*io.scsi, io.data, timeout_ms(io.scsi->cdb[0]));
+    if (io.error == EIO) ask_whether_it_has(io);
     const auto sense = sense_code(*io.scsi);
     if (io.error != 0 || !sense || sense->key != kUnitAttention) return;
     if (sense->code != kCapacityDataHasChanged) return;
     if (const auto capacity = read_capacity(*device_)) seen_size_bytes_ = capacity->size_bytes;
+  }
+
+  /// An adapter that does not know a command may take its data to go the other way, and fail it
+  /// before the device has seen it (virtio-scsi does). A device that has no such command says so.
+  void ask_whether_it_has(Io& io) {
+    const std::uint8_t opcode = io.scsi->cdb[0];
+    if (std::ranges::find(kHarmlessAllZero, opcode) == kHarmlessAllZero.end()) return;
+    ScsiExchange question;
+    question.cdb[0] = opcode;
+    question.cdb_bytes = io.scsi->cdb_bytes;
+    if (device_->execute(question, {}, kDiskTimeoutMs) != 0) return;
+    const auto sense = sense_code(question);
+    if (!sense || sense->key != kIllegalRequest || sense->code != kInvalidOpcode) return;
+    io.error = 0;
+    io.scsi->status = question.status;
+    io.scsi->sense = question.sense;
+    io.scsi->sense_bytes = question.sense_bytes;
+    io.scsi->transferred_bytes = 0;
   }
 
   unsigned timeout_ms(std::uint8_t opcode) const {
@@ -170,6 +196,8 @@ Result<std::unique_ptr<Backstore>> open_pscsi(IoPool& pool, std::unique_ptr<Scsi
   geometry.takes_scsi_commands = true;
   geometry.takes_reservations = options.takes_reservations;
   geometry.read_only = options.read_only;
+  constexpr std::byte kProtect{0x01};
+  geometry.has_protection = (inquiry[5] & kProtect) != std::byte{0};
   geometry.max_transfer_bytes = device->max_transfer_bytes();
   if (has_blocks(device_type)) {
     const Capacity capacity = read_capacity(*device).value_or(Capacity{});

@@ -7,6 +7,8 @@
 #include "target/scsi/bytes.h"
 #include "target/scsi/device_server.h"
 #include "target/scsi/handlers.h"
+#include "target/scsi/limits.h"
+#include "target/scsi/passed_transfer.h"
 
 namespace tsihd::scsi {
 namespace {
@@ -22,53 +24,8 @@ constexpr std::uint8_t kReportLuns = 0xa0;
 
 // -- what passes
 
-/// What the command wants to move. For the commands that read and write blocks the CDB says it, for
-/// others the initiator's expected length does.
-struct Transfer {
-  Direction direction = Direction::none;
-  bool blocks = false;  ///< a READ or WRITE of a device with logical blocks
-  std::uint64_t bytes = 0;
-};
-
 bool is_one_of(std::uint8_t opcode, std::initializer_list<std::uint8_t> opcodes) {
   return std::ranges::find(opcodes, opcode) != opcodes.end();
-}
-
-/// Where SPC-4 4.3 puts the allocation length of a CDB of this length.
-std::uint64_t allocation_length(const std::uint8_t* cdb) {
-  switch (cdb_bytes_of(cdb[0])) {
-    case 6:
-      return cdb[0] == kInquiry ? get16(cdb + 3) : cdb[4];
-    case 10:
-      return get16(cdb + 7);
-    case 12:
-      return get32(cdb + 6);
-    case 16:
-      return get32(cdb + 10);
-    default:
-      return 0;
-  }
-}
-
-std::uint64_t most_bytes(const DeviceServer& server) {
-  return std::min(server.geometry().max_transfer_bytes, kMaxTransferBytes);
-}
-
-Transfer transfer_of(const Task& task) {
-  const Command& command = *task.command;
-  const std::uint8_t opcode = command.cdb[0];
-  const bool reads = is_one_of(opcode, {0x08, 0x28, 0x88, 0xa8});
-  const bool writes = is_one_of(opcode, {0x0a, 0x2a, 0x8a, 0xaa});
-  if ((reads || writes) && task.server->geometry().size_bytes > 0)
-    return {reads ? Direction::from_device : Direction::to_device, true,
-            decode_range(task.cdb()).blocks * task.server->block_bytes()};
-  if (command.expected_data_out_bytes > 0)
-    return {Direction::to_device, false, command.expected_data_out_bytes};
-  if (command.expected_data_in_bytes == 0) return {};
-  // Room for all that the device may send: adapters fail a command whose data does not fit.
-  const std::uint64_t room = std::min(allocation_length(task.cdb()), most_bytes(*task.server));
-  return {Direction::from_device, false,
-          std::max<std::uint64_t>(room, command.expected_data_in_bytes)};
 }
 
 /// By the opcode's group; 0 where a CDB has no length that is known.
@@ -79,20 +36,6 @@ std::uint8_t passed_cdb_bytes(const std::uint8_t* cdb) {
   if (cdb[0] != kVariableLength) return cdb_bytes_of(cdb[0]);
   const unsigned bytes = cdb[kAdditionalCdb] + 8u;
   return bytes <= std::tuple_size_v<decltype(Command::cdb)> ? static_cast<std::uint8_t>(bytes) : 0;
-}
-
-void set_blocks(std::uint8_t* cdb, std::uint64_t blocks) {
-  switch (cdb_bytes_of(cdb[0])) {
-    case 6:
-      cdb[4] = static_cast<std::uint8_t>(blocks);
-      return;
-    case 10:
-      return put16(cdb + 7, blocks);
-    case 12:
-      return put32(cdb + 6, blocks);
-    default:
-      return put32(cdb + 10, blocks);
-  }
 }
 
 // -- what comes back
@@ -118,9 +61,9 @@ void own_inquiry(const Task& task, std::span<std::byte> data) {
   const bool vital = (task.cdb()[1] & kEvpd) != 0;
   if (!vital && data.size() > 3) data[3] |= kNormAca;
   if (!vital || task.cdb()[2] != kBlockLimits || data.size() < 16) return;
-  const std::uint64_t most = most_bytes(*task.server) / task.server->block_bytes();
-  cap_blocks(&data[8], most);                              // MAXIMUM TRANSFER LENGTH
-  if (get32(&data[12]) != 0) cap_blocks(&data[12], most);  // OPTIMAL TRANSFER LENGTH
+  const std::uint32_t block = task.server->block_bytes();
+  cap_blocks(&data[8], kMaxTransferBytes / block);           // MAXIMUM TRANSFER LENGTH
+  cap_blocks(&data[12], piece_bytes(*task.server) / block);  // OPTIMAL TRANSFER LENGTH
 }
 
 void own_mode_sense(const Task& task, std::span<std::byte> data) {
@@ -139,41 +82,81 @@ void own_what_is_ours(const Task& task, std::span<std::byte> data) {
 void pass_back(Task& task) {
   Command& command = *task.command;
   const backstore::ScsiExchange& answer = task.scsi;
+  // Of a transfer in pieces this is the last one.
+  const auto moved_bytes =
+      static_cast<std::uint32_t>(task.position_bytes + answer.transferred_bytes);
   spread_unit_attention(task);
   command.sense = answer.sense;
   command.sense_bytes = answer.sense_bytes;
   if (answer.direction == Direction::from_device) {
     own_what_is_ours(task, task.buffer.first(answer.transferred_bytes));
-    command.required_data_in_bytes = answer.transferred_bytes;
-    command.data_in_bytes = std::min(answer.transferred_bytes, command.expected_data_in_bytes);
+    command.required_data_in_bytes = moved_bytes;
+    command.data_in_bytes = std::min(moved_bytes, command.expected_data_in_bytes);
     command.data_in = std::move(task.buffer);
   } else if (answer.transferred_bytes < task.io.data.size()) {
-    command.required_data_out_bytes = answer.transferred_bytes;
+    command.required_data_out_bytes = moved_bytes;
   }
   task.finish(static_cast<Status>(answer.status));
 }
 
 void pass_without_data(Task& task) { task.pass(Direction::none, {}, pass_back); }
 
+/// The blocks that are left to be moved.
+std::span<std::byte> rest_of_blocks(Task& task) {
+  const std::size_t bytes = task.blocks * task.server->block_bytes();
+  if (task.scsi.direction == Direction::from_device)
+    return task.buffer.first(bytes).subspan(task.position_bytes);
+  const auto data = task.data_out().first(bytes).subspan(task.position_bytes);
+  return {const_cast<std::byte*>(data.data()), data.size()};
+}
+
+/// In as many pieces as the adapter needs; the first that does not end well is the answer.
+void pass_piece(Task& task) {
+  const std::uint32_t block = task.server->block_bytes();
+  const auto rest = rest_of_blocks(task);
+  const std::size_t bytes = std::min<std::size_t>(piece_bytes(*task.server), rest.size());
+  set_range(task.scsi.cdb.data(), task.lba + task.position_bytes / block, bytes / block);
+  task.pass(task.scsi.direction, rest.first(bytes), [](Task& it) {
+    const std::size_t moved = it.io.data.size();
+    const bool ended_well = it.scsi.status == static_cast<std::uint8_t>(Status::good) &&
+                            it.scsi.transferred_bytes == moved;
+    if (!ended_well || moved == rest_of_blocks(it).size()) return pass_back(it);
+    it.position_bytes += moved;
+    pass_piece(it);
+  });
+}
+
+void pass_blocks(Task& task, std::uint64_t blocks) {
+  task.lba = decode_range(task.cdb()).lba;
+  task.blocks = blocks;
+  task.position_bytes = 0;
+  pass_piece(task);
+}
+
 void pass_in(Task& task) {
-  const auto bytes = static_cast<std::uint32_t>(transfer_of(task).bytes);
+  const Transfer transfer = transfer_of(task);
+  const auto bytes = static_cast<std::uint32_t>(transfer.bytes);
   if (bytes == 0) return pass_without_data(task);
-  if (task.take_buffer(bytes))
-    task.pass(Direction::from_device, task.buffer.first(bytes), pass_back);
+  if (!task.take_buffer(bytes)) return;
+  if (!transfer.blocks)
+    return task.pass(Direction::from_device, task.buffer.first(bytes), pass_back);
+  task.scsi.direction = Direction::from_device;
+  pass_blocks(task, bytes / task.server->block_bytes());
 }
 
 /// A write for which less came than its CDB calls for writes the whole blocks that came, as the
 /// emulated disks do; the residual count tells the rest.
 void pass_out(Task& task) {
-  auto data = task.data_out();
+  const auto data = task.data_out();
   const Transfer transfer = transfer_of(task);
-  if (transfer.blocks && data.size() < transfer.bytes) {
-    const std::uint32_t block = task.server->block_bytes();
-    data = data.first(data.size() - data.size() % block);
-    if (data.empty()) return task.good();
-    set_blocks(task.scsi.cdb.data(), data.size() / block);
-  }
-  task.pass(Direction::to_device, {const_cast<std::byte*>(data.data()), data.size()}, pass_back);
+  if (!transfer.blocks)
+    return task.pass(Direction::to_device, {const_cast<std::byte*>(data.data()), data.size()},
+                     pass_back);
+  if (transfer.bytes == 0) return pass_without_data(task);
+  const std::uint64_t blocks = data.size() / task.server->block_bytes();
+  if (blocks == 0) return task.good();
+  task.scsi.direction = Direction::to_device;
+  pass_blocks(task, blocks);
 }
 
 void pass_command(Task& task) {
@@ -188,8 +171,10 @@ void pass_command(Task& task) {
     return task.fail(sense::invalid_cdb_field(1));
   const Transfer transfer = transfer_of(task);
   const bool both_ways = command.expected_data_in_bytes > 0 && command.expected_data_out_bytes > 0;
-  if (both_ways || transfer.bytes > most_bytes(*task.server))
+  if (both_ways || transfer.bytes > most_bytes(*task.server, transfer))
     return task.fail(sense::kInvalidFieldInCdb);
+  if (wraps(task)) return task.fail(sense::kLbaOutOfRange);
+  if (asks_for_missing_protection(task)) return task.fail(sense::invalid_cdb_field(1));
   task.scsi.cdb = command.cdb;
   task.scsi.cdb_bytes = cdb_bytes;
   if (has_naca(command)) task.scsi.cdb[cdb_bytes - 1u] &= static_cast<std::uint8_t>(~kNaca);

@@ -23,17 +23,17 @@ Run Summary:    Type  Total    Ran Passed Failed Inactive
 """
 TABLE = """
 [[row]]
-test = "Sanitize.BlockErase"
-on = ["block"]
+test = ["Sanitize.BlockErase"]
+on = ["block*"]
 does = "fails"
 why = "one"
 [[row]]
-test = "Sanitize.Reset"
+test = ["Sanitize.Reset"]
 does = "fails"
 always = false
 why = "two"
 [[row]]
-test = "*"
+test = ["*"]
 does = "skips"
 says = "*not removable*"
 always = false

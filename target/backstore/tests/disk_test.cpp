@@ -188,10 +188,15 @@ BOOST_DATA_TEST_CASE_F(Fixture, beyond_the_end_is_an_error_and_the_disk_stays_up
   auto disk = open(kind, engine_of(engine));
   if (disk == nullptr) return;
   std::vector<std::byte> data(8192);
-  BOOST_TEST(run(*disk, Op::read, kMiB - 4096, data) == EIO);
-  BOOST_TEST(run(*disk, Op::write, kMiB - 4096, data) == EIO);
-  BOOST_TEST(!disk->refresh_size().value());
-  BOOST_TEST(run(*disk, Op::read, kMiB - 8192, data) == 0);
+  for (std::uint64_t inside : {data.size() - 4096, data.size() - 512, std::size_t{0}}) {
+    BOOST_TEST(run(*disk, Op::read, kMiB - inside, data) == EIO);
+    BOOST_TEST(run(*disk, Op::write, kMiB - inside, data) == EIO);
+    for (Op op : {Op::write_zeroes, Op::discard})
+      BOOST_TEST(run(*disk, op, kMiB - inside, {}, data.size()) == EIO);
+    BOOST_TEST(!disk->refresh_size().value());
+  }
+  BOOST_TEST(run(*disk, Op::write, kMiB - data.size(), data) == 0);
+  BOOST_TEST(run(*disk, Op::read, kMiB - data.size(), data) == 0);
 }
 
 BOOST_DATA_TEST_CASE_F(Fixture, resize_both_ways, kDisks, kind, engine) {
@@ -262,6 +267,14 @@ BOOST_FIXTURE_TEST_CASE(what_was_queued_when_the_file_shrank_changes_nothing_bey
     ::stat(folder.file("disk").c_str(), &info);
     BOOST_TEST(info.st_blocks == 0);
   }
+}
+
+// Red when zeroes take room beyond the end of a file that somebody else has cut short.
+BOOST_FIXTURE_TEST_CASE(zeroes_do_not_grow_a_file_that_shrank_outside, Fixture) {
+  auto disk = open("write_back");
+  std::filesystem::resize_file(folder.file("disk"), kMiB / 2);
+  run(*disk, Op::write_zeroes, kMiB / 2, {}, kMiB / 2);
+  BOOST_TEST(std::filesystem::file_size(folder.file("disk")) == kMiB / 2);
 }
 
 // /dev/full takes nothing and never runs dry: a disk on a filesystem that is full.

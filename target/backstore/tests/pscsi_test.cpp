@@ -149,6 +149,39 @@ BOOST_FIXTURE_TEST_CASE(a_device_that_does_not_answer_is_an_error_and_is_asked_a
   BOOST_TEST(run(*disk, exchange) == 0);
 }
 
+// Red when a host hears HARDWARE ERROR for a command that the device merely has not: the adapter of
+// virtio-scsi fails it before the device has seen it.
+BOOST_FIXTURE_TEST_CASE(a_command_that_the_adapter_does_not_know_is_one_that_the_device_lacks,
+                        Fixture) {
+  auto disk = open();
+  bool has_it = false;
+  script->answers[0x89] = [&](ScsiExchange& exchange, std::span<std::byte> data) {
+    if (!data.empty()) return EIO;
+    if (!has_it) check_condition(exchange, 5, 0x2000);
+    return 0;
+  };
+  auto exchange = command({0x89, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0});
+  std::array<std::byte, 1024> data{};
+  BOOST_TEST(run(*disk, exchange, data) == 0);
+  BOOST_TEST((sense_code(exchange)->code == 0x2000));
+  const auto asked = script->seen_of(0x89);
+  BOOST_TEST_REQUIRE(asked.size() == 2u);
+  BOOST_TEST((asked[1] == Script::Cdb{0x89}));
+  has_it = true;
+  BOOST_TEST(run(*disk, exchange, data) == EIO);
+  // It has the command, and does not like its CDB.
+  script->answers[0x89] = [](ScsiExchange& answer, std::span<std::byte> sent) {
+    if (!sent.empty()) return EIO;
+    return check_condition(answer, 5, 0x2400), 0;
+  };
+  BOOST_TEST(run(*disk, exchange, data) == EIO);
+  // A zeroed CDB of FORMAT UNIT would format: those are not asked for.
+  script->answers[0x04] = [](ScsiExchange&, std::span<std::byte>) { return EIO; };
+  auto format = command({0x04, 0x10, 0, 0, 0, 0});
+  BOOST_TEST(run(*disk, format, data) == EIO);
+  BOOST_TEST(script->seen_of(0x04).size() == 1u);
+}
+
 // Red when a growth that the device tells of goes unseen: tsihctl would show the old size.
 BOOST_FIXTURE_TEST_CASE(a_new_capacity_is_seen_when_the_device_tells_of_it, Fixture) {
   auto disk = open();

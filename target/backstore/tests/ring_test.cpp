@@ -100,6 +100,31 @@ BOOST_FIXTURE_TEST_CASE(an_error_is_that_of_the_request, Fixture) {
   BOOST_TEST(by_threads == 0u);
 }
 
+// Red when RWF_DSYNC, which makes a write durable, stays behind: the kernel refuses flags that it
+// does not know, so it has seen this one. A pipe cannot be synced, and says so when it is asked to.
+BOOST_FIXTURE_TEST_CASE(flags_and_syncs_reach_the_kernel, Fixture) {
+  if (!has_ring()) return;
+  constexpr int kUnknownFlag = 1 << 30;
+  const Fd fd = scratch_file();
+  std::vector<std::byte> data(512);
+  for (const auto& [op, kind] :
+       {std::pair{Op::write, RingRequest::Kind::write}, {Op::read, RingRequest::Kind::read}}) {
+    Io io;
+    prepare(io, op, 0, data);
+    BOOST_TEST(pool->submit_to_ring(lane, io, {kind, fd.get(), kUnknownFlag}));
+    pool->wait_idle();
+    BOOST_TEST(io.error == EOPNOTSUPP);
+  }
+  std::array<int, 2> ends{};
+  BOOST_TEST_REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
+  const Fd reader(ends[0]), writer(ends[1]);
+  Io sync;
+  prepare(sync, Op::flush, 0, {});
+  BOOST_TEST(pool->submit_to_ring(lane, sync, {RingRequest::Kind::sync, writer.get(), 0}));
+  pool->wait_idle();
+  BOOST_TEST(sync.error == EINVAL);
+}
+
 // Red when the slots leak: the second round would find none.
 BOOST_FIXTURE_TEST_CASE(a_full_ring_says_so_and_is_empty_again, Fixture) {
   if (!has_ring()) return;

@@ -126,6 +126,87 @@ BOOST_FIXTURE_TEST_CASE(a_write_of_which_a_part_came_writes_whole_blocks, Fixtur
   BOOST_TEST(passed(0x2a) == 1u);
 }
 
+// Red when what the adapter carries at a time is the most that an initiator may ask for.
+BOOST_FIXTURE_TEST_CASE(a_long_transfer_passes_in_pieces, Fixture) {
+  constexpr std::uint32_t kPieceBlocks = ScriptedDevice::kMaxTransferBytes / 512;
+  constexpr std::uint32_t kBlocks = 2 * kPieceBlocks + 3;
+  answer(0x28, [](ScsiExchange& exchange, std::span<std::byte> data) {
+    data.back() = static_cast<std::byte>(get32(exchange.cdb.data() + 2) >> 8);
+    return 0;
+  });
+  Sent& read = send(*a, cdb10(0x28, 0x100, kBlocks), {}, kBlocks * 512);
+  BOOST_TEST(read.good());
+  BOOST_TEST(read.command.data_in_bytes == kBlocks * 512);
+  for (std::uint32_t piece : {0u, 1u, 2u}) {
+    const std::uint32_t end = std::min(kBlocks, (piece + 1) * kPieceBlocks) * 512;
+    const std::uint32_t lba = 0x100 + piece * kPieceBlocks;
+    BOOST_TEST((read.data()[end - 1] == static_cast<std::byte>(lba >> 8)));
+    BOOST_TEST(get32(script->seen_of(0x28).at(piece).data() + 2) == lba);
+  }
+  Bytes got;
+  answer(0xae, [&got](ScsiExchange&, std::span<std::byte> data) {
+    got.insert(got.end(), data.begin(), data.end());
+    return 0;
+  });
+  const Bytes data = filled(kBlocks * 512 - 7, 5);  // the last block is not whole
+  Sent& write = send(*a, {0xae, 0, 0, 0, 0, 9, 0, 0, kBlocks >> 8, kBlocks & 0xff, 0, 0}, data);
+  BOOST_TEST(write.good());
+  BOOST_TEST((got == Bytes(data.begin(), data.begin() + (kBlocks - 1) * 512)));
+  BOOST_TEST(write.command.required_data_out_bytes == kBlocks * 512);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_piece_that_fails_ends_the_transfer, Fixture) {
+  answer(0x28, [](ScsiExchange& exchange, std::span<std::byte>) {
+    if (get32(exchange.cdb.data() + 2) == 0) return 0;
+    backstore::test::check_condition(exchange, 3, 0x1100);
+    exchange.transferred_bytes = 512;
+    return 0;
+  });
+  constexpr std::uint32_t kPieceBytes = ScriptedDevice::kMaxTransferBytes;
+  Sent& read = send(*a, cdb10(0x28, 0, 3 * kPieceBytes / 512), {}, 3 * kPieceBytes);
+  BOOST_TEST(read.failed(3, 0x1100));
+  BOOST_TEST(passed(0x28) == 2u);
+  BOOST_TEST(read.command.data_in_bytes == kPieceBytes + 512);
+}
+
+// Red when a device that looks past WRPROTECT writes blocks whose length nobody has agreed on.
+BOOST_FIXTURE_TEST_CASE(protection_that_the_device_has_not_is_refused, Fixture) {
+  for (const std::uint8_t opcode :
+       std::initializer_list<std::uint8_t>{0x28, 0x2a, 0x2e, 0x2f, 0x41})
+    BOOST_TEST(send(*a, cdb10(opcode, 0, 1, 0x20), filled(512, 1)).failed(5, 0x2400));
+  BOOST_TEST(passed(0x41) == 0u);
+  // Byte 1 of READ(6) has no such bits.
+  BOOST_TEST(send(*a, {0x08, 0x20, 0, 0, 1, 0}, {}, 512).good());
+}
+
+// Red when it passes: a device that adds LBA and length finds a small number, and reads what is not
+// its own.
+BOOST_FIXTURE_TEST_CASE(a_range_that_wraps_is_out_of_range, Fixture) {
+  for (const std::uint8_t opcode : std::initializer_list<std::uint8_t>{0x88, 0x8a, 0x8f, 0x93}) {
+    BOOST_TEST(send(*a, cdb16(opcode, UINT64_MAX, 1), filled(512, 1)).failed(5, 0x2100));
+    BOOST_TEST(passed(opcode) == 0u);
+    BOOST_TEST(send(*a, cdb16(opcode, UINT64_MAX - 2, 2), filled(1024, 1)).good());
+  }
+  Cdb lba_status = cdb16(0x9e, UINT64_MAX, 24);
+  lba_status[1] = 0x12;
+  BOOST_TEST(send(*a, lba_status, {}, 24).failed(5, 0x2100));
+  lba_status[1] = 0x10;  // READ CAPACITY(16) has no LBA
+  BOOST_TEST(send(*a, lba_status, {}, 24).good());
+}
+
+struct WithProtection : Fixture {
+  WithProtection() {
+    answer(0x12, says({0, 0, 6, 2, 31, 0x01}));
+    luns.entries[0].unit = unit = make_unit(false);
+    a = std::make_unique<Initiator>(luns, 3);
+    a->settle();
+  }
+};
+BOOST_FIXTURE_TEST_CASE(protection_that_the_device_has_passes, WithProtection) {
+  BOOST_TEST(send(*a, cdb10(0x41, 0, 1, 0x20), filled(520, 1)).good());
+  BOOST_TEST(passed(0x41) == 1u);
+}
+
 BOOST_FIXTURE_TEST_CASE(sense_data_and_status_come_back_unchanged, Fixture) {
   answer(0x28, fails(3, 0x1104));
   Sent& read = send(*a, cdb10(0x28, 0, 1), {}, 512);
@@ -179,6 +260,7 @@ BOOST_FIXTURE_TEST_CASE(commands_that_nobody_knows_pass_too, Fixture) {
 
 BOOST_FIXTURE_TEST_CASE(what_cannot_pass_is_refused, Fixture) {
   BOOST_TEST(send(*a, cdb10(0x28, 0, 0xffff), {}, 0xffff * 512).failed(5, 0x2400));
+  BOOST_TEST(passed(0x28) == 0u);
   BOOST_TEST(send(*a, {0xc1}, filled(512, 1), 512).failed(5, 0x2400));  // both directions
   BOOST_TEST(passed(0xc1) == 0u);
 }
@@ -211,7 +293,7 @@ BOOST_FIXTURE_TEST_CASE(inquiry_is_the_devices_but_for_what_the_target_bounds, F
   BOOST_TEST((standard.data()[3] == std::byte{0x22}));  // NORMACA: the target has it
   answer(0x12, says({0, 0xb0, 0, 60, 0, 0, 0, 8, 0, 0, 0x40, 0, 0, 0, 0x20, 0}));
   Sent& limits = send(*a, {0x12, 1, 0xb0, 0, 64, 0}, {}, 64);
-  BOOST_TEST(get32(limits.data().data() + 8) == ScriptedDevice::kMaxTransferBytes / 512);
+  BOOST_TEST(get32(limits.data().data() + 8) == 0x4000u);  // the device's own, and 8 MiB
   BOOST_TEST(get32(limits.data().data() + 12) == ScriptedDevice::kMaxTransferBytes / 512);
 }
 

@@ -1,0 +1,152 @@
+// What a file disk asks of the kernel so that data is safe, and what it makes of the kernel's
+// answers: flushes and FUA are passed on, an error of them is the request's, a part of a transfer
+// is not the whole.
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <boost/test/unit_test.hpp>
+#include <cerrno>
+#include <filesystem>
+#include <vector>
+
+#include "target/backstore/file_disk.h"
+
+using namespace tsihd::backstore;
+
+namespace {
+
+/// The kernel as these tests have it: it counts, fails and does half of what it is asked, when told
+/// to.
+struct Kernel {
+  std::atomic<int> syncs{0};
+  std::atomic<int> durable_writes{0};  ///< with RWF_DSYNC
+  std::atomic<int> sync_error{0};      ///< of every sync
+  std::atomic<int> halves{0};          ///< so many transfers are cut in two
+  std::atomic<int> interruptions{0};   ///< so many transfers end with EINTR
+} kernel;
+
+bool takes_one(std::atomic<int>& count) {
+  if (count == 0) return false;
+  --count;
+  return true;
+}
+
+ssize_t transfer(long call, int fd, const iovec* pieces, off_t at, int flags) {
+  if (takes_one(kernel.interruptions)) return errno = EINTR, -1;
+  iovec piece = pieces[0];
+  if (takes_one(kernel.halves)) piece.iov_len /= 2;
+  return ::syscall(call, fd, &piece, 1, at, 0, flags);
+}
+
+}  // namespace
+
+// In place of the C library's, for the code under test.
+extern "C" int fdatasync(int fd) {
+  ++kernel.syncs;
+  if (kernel.sync_error != 0) return errno = kernel.sync_error, -1;
+  return static_cast<int>(::syscall(SYS_fdatasync, fd));
+}
+extern "C" ssize_t pwritev2(int fd, const iovec* pieces, int, off_t at, int flags) {
+  if ((flags & RWF_DSYNC) != 0) ++kernel.durable_writes;
+  return transfer(SYS_pwritev2, fd, pieces, at, flags);
+}
+extern "C" ssize_t preadv2(int fd, const iovec* pieces, int, off_t at, int flags) {
+  return transfer(SYS_preadv2, fd, pieces, at, flags);
+}
+
+namespace {
+
+struct Fixture {
+  static constexpr std::uint64_t kMiB = 1u << 20;
+  std::unique_ptr<IoPool> pool = IoPool::create(1, IoEngine::threads).value();
+
+  Fixture() {
+    kernel.syncs = kernel.durable_writes = kernel.sync_error = 0;
+    kernel.halves = kernel.interruptions = 0;
+  }
+
+  std::unique_ptr<Backstore> open(bool write_through) {
+    std::string name = (std::filesystem::temp_directory_path() / "tsih-durable-XXXXXX").string();
+    Fd fd(::mkostemp(name.data(), O_CLOEXEC));
+    ::unlink(name.c_str());
+    BOOST_TEST_REQUIRE(::ftruncate(fd.get(), kMiB) == 0);
+    FileDiskOptions options{.type = "fileio", .path = name, .geometry = {}};
+    options.write_through = write_through;
+    options.geometry.size_bytes = kMiB;
+    return std::make_unique<FileDisk>(*pool, std::move(fd), std::move(options));
+  }
+  int run(Backstore& disk, Op op, std::span<std::byte> moved, bool fua = false) {
+    Io io;
+    io.op = op;
+    io.data = moved;
+    io.length_bytes = 4096;
+    io.force_unit_access = fua;
+    io.done = [](Io&) {};
+    disk.submit(io);
+    pool->wait_idle();
+    return io.error;
+  }
+  std::vector<std::byte> data = std::vector<std::byte>(8192, std::byte{0x5a});
+};
+
+}  // namespace
+
+// Red when a flush is answered and not passed on.
+BOOST_FIXTURE_TEST_CASE(with_write_back_only_flush_and_fua_wait_for_the_medium, Fixture) {
+  auto disk = open(false);
+  BOOST_TEST(run(*disk, Op::write, data) == 0);
+  BOOST_TEST(run(*disk, Op::write_zeroes, {}) == 0);
+  BOOST_TEST(run(*disk, Op::discard, {}) == 0);
+  BOOST_TEST(kernel.syncs == 0);
+  BOOST_TEST(kernel.durable_writes == 0);
+  BOOST_TEST(run(*disk, Op::flush, {}) == 0);
+  BOOST_TEST(kernel.syncs == 1);
+  BOOST_TEST(run(*disk, Op::write, data, true) == 0);
+  BOOST_TEST(kernel.durable_writes == 1);
+  BOOST_TEST(run(*disk, Op::write_zeroes, {}, true) == 0);
+  BOOST_TEST(kernel.syncs == 2);
+}
+
+BOOST_FIXTURE_TEST_CASE(with_write_through_every_change_waits_for_the_medium, Fixture) {
+  auto disk = open(true);
+  int changes = 0;
+  for (Op op : {Op::write, Op::write_zeroes, Op::discard}) {
+    BOOST_TEST(run(*disk, op, op == Op::write ? std::span(data) : std::span<std::byte>()) == 0);
+    BOOST_TEST(kernel.syncs == ++changes);
+  }
+  BOOST_TEST(run(*disk, Op::read, data) == 0);
+  BOOST_TEST(run(*disk, Op::extent, {}) == 0);
+  BOOST_TEST(kernel.syncs == changes);
+}
+
+// Red when data that the kernel has dropped is said to be safe: it tells that once.
+BOOST_FIXTURE_TEST_CASE(an_error_of_the_sync_is_the_requests, Fixture) {
+  for (int error : {EIO, ENOSPC}) {
+    auto disk = open(true);
+    kernel.sync_error = error;
+    for (Op op : {Op::flush, Op::write, Op::write_zeroes, Op::discard})
+      BOOST_TEST(run(*disk, op, op == Op::write ? std::span(data) : std::span<std::byte>()) ==
+                 error);
+    kernel.sync_error = 0;
+    BOOST_TEST(run(*disk, Op::flush, {}) == 0);
+  }
+}
+
+// Red when a short transfer passes for the whole, or an interruption for an error.
+BOOST_FIXTURE_TEST_CASE(a_transfer_is_whole_though_the_kernel_does_it_in_parts, Fixture) {
+  auto disk = open(true);
+  kernel.halves = 3;
+  kernel.interruptions = 2;
+  BOOST_TEST(run(*disk, Op::write, data) == 0);
+  BOOST_TEST(kernel.halves == 0);
+  std::vector<std::byte> read(data.size());
+  kernel.halves = 3;
+  kernel.interruptions = 2;
+  BOOST_TEST(run(*disk, Op::read, read) == 0);
+  BOOST_TEST(kernel.halves == 0);
+  BOOST_TEST((read == data));
+}
