@@ -143,7 +143,6 @@ Json device_of(const Disk& disk) {
   } else {
     device["driver"] = "scsi-hd";
     device["bus"] = "scsi0.0";
-    device["dpofua"] = "on";  // as real disks say: it heeds FUA in either case
   }
   return device;
 }

@@ -61,6 +61,7 @@ Result<std::uint64_t> size_of(int fd, bool block_device, const std::string& path
   if (block_device) {
     if (::ioctl(fd, BLKGETSIZE64, &size_bytes) != 0)
       return fail(fmt::format("{}: cannot read the device's size: {}", path, std::strerror(errno)));
+    if (size_bytes == 0) return fail(fmt::format("{}: the device is gone, or has no medium", path));
   } else {
     struct stat info {};
     if (::fstat(fd, &info) != 0)
@@ -160,6 +161,15 @@ bool FileDisk::copy_in_memory(Io& io) {
   return true;
 }
 
+/// A block device that has been pulled out has no size any more: it answers like the end of a file,
+/// or a full one.
+int FileDisk::unless_gone(int error) const {
+  std::uint64_t size_bytes = 0;
+  const bool gone = options_.block_device &&
+                    (::ioctl(fd_.get(), BLKGETSIZE64, &size_bytes) != 0 || size_bytes == 0);
+  return gone ? ENODEV : error;
+}
+
 int FileDisk::transfer(bool write, std::span<std::byte> data, std::uint64_t offset_bytes,
                        int flags) const {
   while (!data.empty()) {
@@ -168,8 +178,8 @@ int FileDisk::transfer(bool write, std::span<std::byte> data, std::uint64_t offs
     const ssize_t moved = write ? ::pwritev2(fd_.get(), &piece, 1, at, flags)
                                 : ::preadv2(fd_.get(), &piece, 1, at, flags);
     if (moved < 0 && errno == EINTR) continue;
-    if (moved < 0) return errno;
-    if (moved == 0) return EIO;  // past the end: the file was truncated behind our back
+    if (moved < 0) return unless_gone(errno);
+    if (moved == 0) return unless_gone(EIO);  // past the end: truncated behind our back
     data = data.subspan(static_cast<std::size_t>(moved));
     offset_bytes += static_cast<std::uint64_t>(moved);
   }

@@ -52,6 +52,7 @@ class FileDisk final : public Backstore {
   static void run_reads(void* self, Io* batch);
   static void run_writes(void* self, Io* batch);
   static void run_others(void* self, Io* batch);
+  int unless_gone(int error) const;
   int transfer(bool write, std::span<std::byte> data, std::uint64_t offset_bytes, int flags) const;
   template <class Change>
   int change_inside(std::uint64_t offset_bytes, std::uint64_t length_bytes, Change change) const;

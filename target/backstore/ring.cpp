@@ -117,9 +117,10 @@ class KernelRing final : public Ring {
     }
   }
 
-  /// False when a thread must carry out the whole.
+  /// False when a thread must carry out the whole. It finds out what "no space" means as well: that
+  /// is what a device says that has been pulled out.
   static bool take_result(Io& io, int result) {
-    if (result == -EAGAIN || result == -EINTR) return false;
+    if (result == -EAGAIN || result == -EINTR || result == -ENOSPC) return false;
     if (result < 0) {
       io.error = -result;
       return true;

@@ -7,8 +7,8 @@
 // - What a new or reset I_T nexus is told, write protection of a LUN map, task attributes and task
 //   management: aborts wait for the device's answer. So is ACA: the device never sees NACA.
 // - The longest transfer (block limits VPD page): blocks pass in pieces that the adapter can carry.
-// - Ranges that wrap and protection information that the device has not: refused here, for there are
-//   devices that take them for something else (passed_transfer.h).
+// - Ranges that wrap and protection information that the device has not: refused here, for there
+//   are devices that take them for something else (passed_transfer.h).
 // INQUIRY and its pages, designators with them, are the device's own.
 #pragma once
 

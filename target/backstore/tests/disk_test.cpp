@@ -218,6 +218,25 @@ BOOST_DATA_TEST_CASE_F(Fixture, resize_both_ways, kDisks, kind, engine) {
   BOOST_TEST(disk->geometry().size_bytes == kMiB);
 }
 
+// Red when memory is worked through in one go: the other connections of the loop would wait for it.
+BOOST_FIXTURE_TEST_CASE(a_long_command_on_a_ramdisk_leaves_a_turn_to_the_others, Fixture) {
+  auto disk = open_ramdisk({.size_bytes = 16 * kMiB, .pool = pool.get()}).value();
+  bool done = false;
+  Io io;
+  io.op = Op::write_zeroes;
+  io.owner = &done;
+  io.done = [](Io& it) { *static_cast<bool*>(it.owner) = true; };
+  io.length_bytes = 4096;
+  disk->submit(io);
+  BOOST_TEST(done);
+  done = false;
+  io.length_bytes = 16 * kMiB;
+  disk->submit(io);
+  BOOST_TEST(!done);
+  pool->wait_idle();
+  BOOST_TEST(done);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_file_that_changes_outside_is_noticed, Fixture) {
   auto disk = open("write_back");
   BOOST_TEST(!disk->refresh_size().value());
@@ -286,6 +305,21 @@ BOOST_FIXTURE_TEST_CASE(a_full_filesystem_is_an_error_and_the_disk_stays_up, Fix
   BOOST_TEST(run(disk, Op::write, 0, data) == ENOSPC);
   BOOST_TEST(run(disk, Op::read, 0, data) == 0);
   BOOST_TEST(run(disk, Op::write, 0, data) == ENOSPC);
+}
+
+// Red when an initiator hears of a bad block, or of a full disk, where there is no disk any more. A
+// file that is taken for a device has no device's size, like one that has been pulled out.
+BOOST_FIXTURE_TEST_CASE(a_device_that_is_gone_is_no_bad_block, Fixture) {
+  FileDiskOptions options{
+      .type = "block", .path = "/dev/full", .block_device = true, .geometry = {}};
+  options.geometry.size_bytes = kMiB;
+  FileDisk full(*pool, Fd(::open("/dev/full", O_RDWR | O_CLOEXEC)), options);
+  std::vector<std::byte> data(4096);
+  BOOST_TEST(run(full, Op::write, 0, data) == ENODEV);
+  FileDisk empty(*pool, Fd(::open("/dev/null", O_RDWR | O_CLOEXEC)), options);
+  BOOST_TEST(run(empty, Op::read, 0, data) == ENODEV);
+  BOOST_TEST(!empty.refresh_size().has_value());
+  BOOST_TEST(empty.geometry().size_bytes == kMiB);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_new_file_is_sparse_and_a_discard_gives_space_back, Fixture) {

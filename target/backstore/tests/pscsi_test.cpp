@@ -182,6 +182,21 @@ BOOST_FIXTURE_TEST_CASE(a_command_that_the_adapter_does_not_know_is_one_that_the
   BOOST_TEST(script->seen_of(0x04).size() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(both_formats_of_sense_data_are_read) {
+  ScsiExchange answer;
+  answer.status = 0x02;
+  answer.sense_bytes = 18;
+  put(answer.sense, {0xf0, 0, 0x26, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x29, 0x03});  // fixed, VALID, ILI
+  BOOST_TEST((sense_code(answer)->key == 6 && sense_code(answer)->code == 0x2903));
+  put(answer.sense, {0x72, 0x05, 0x24, 0x01, 0, 0, 0, 0});  // descriptors
+  BOOST_TEST((sense_code(answer)->key == 5 && sense_code(answer)->code == 0x2401));
+  answer.sense_bytes = 3;
+  BOOST_TEST(!sense_code(answer).has_value());
+  answer.sense_bytes = 18;
+  answer.status = 0x00;
+  BOOST_TEST(!sense_code(answer).has_value());
+}
+
 // Red when a growth that the device tells of goes unseen: tsihctl would show the old size.
 BOOST_FIXTURE_TEST_CASE(a_new_capacity_is_seen_when_the_device_tells_of_it, Fixture) {
   auto disk = open();

@@ -100,6 +100,18 @@ BOOST_FIXTURE_TEST_CASE(an_error_is_that_of_the_request, Fixture) {
   BOOST_TEST(by_threads == 0u);
 }
 
+// Red when a device that has been pulled out is full, or has a bad block.
+BOOST_FIXTURE_TEST_CASE(a_thread_looks_what_a_failed_transfer_means, Fixture) {
+  if (!has_ring()) return;
+  const Fd fd(::open("/dev/full", O_RDWR | O_CLOEXEC));
+  std::vector<std::byte> data(512);
+  Io io;
+  prepare(io, Op::write, 0, data);
+  BOOST_TEST(pool->submit_to_ring(lane, io, {RingRequest::Kind::write, fd.get(), 0}));
+  pool->wait_idle();
+  BOOST_TEST(by_threads == 1u);
+}
+
 // Red when RWF_DSYNC, which makes a write durable, stays behind: the kernel refuses flags that it
 // does not know, so it has seen this one. A pipe cannot be synced, and says so when it is asked to.
 BOOST_FIXTURE_TEST_CASE(flags_and_syncs_reach_the_kernel, Fixture) {
