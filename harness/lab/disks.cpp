@@ -143,6 +143,7 @@ Json device_of(const Disk& disk) {
   } else {
     device["driver"] = "scsi-hd";
     device["bus"] = "scsi0.0";
+    device["dpofua"] = true;  // as real disks say: it heeds FUA in either case
   }
   return device;
 }

@@ -19,6 +19,7 @@ LOG, EPOCH = "/run/durable.log", "/run/durable.epoch"
 WRITER_PATTERN = "[d]urable_writer.py"  # which does not match the shell that looks for it
 END_WRITER = f"pkill -KILL -f {WRITER_PATTERN}"
 MOUNT = "/var/volatile"
+LOAD_SCSI = "modprobe -a virtio_scsi sd_mod sg"
 QUIET = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
 
 
@@ -95,6 +96,12 @@ class PowerCuts:
         disk = self.add_disk("block", LUN_BYTES, **options)
         return Backing(Disk("block", f"/dev/tsih/{disk.name}", plugin="block"), disk)
 
+    def passed(self) -> Backing:
+        """A LUN that is a volatile SCSI disk, to which commands are passed."""
+        self._target.guest.succeed(LOAD_SCSI)
+        disk = self.add_disk("passed", LUN_BYTES, bus="virtio-scsi")
+        return Backing(Disk("passed", f"/dev/tsih/{disk.name}", plugin="pscsi"), disk)
+
     def start(self, *backings, patience_s=120) -> None:
         """Serves them, logs in, and lets a writer loose on them.
 
@@ -157,6 +164,9 @@ class PowerCuts:
         options = self._machines["target"]
         disks = [*options.get("disks", []), *(disk.as_disk() for disk in self._volatile)]
         self._target.boots_again(self._lab.guest("target", **{**options, "disks": disks}))
+        self._target.guest.succeed(LOAD_SCSI)
+        for disk in self._volatile:
+            self._target.guest.wait_until(f"[ -b /dev/tsih/{disk.name} ]")
         if any(backing.file for backing in self._backings):
             self._target.guest.succeed(f"mkdir -p {MOUNT} && mount /dev/tsih/files {MOUNT}")
         self._target.configure()

@@ -28,11 +28,11 @@ def judge(story, backing, records, losses, when):
 def test_power_cut(story, power, seeds):
     """The target's machine loses its power in the middle of writes: what was acknowledged is there.
 
-    fileio with write-back, fileio with write-through (both as sparse files in an ext4) and block are
-    written side by side; the initiator waits for the target to come back, and writes on.
+    fileio with write-back, fileio with write-through (both as sparse files in an ext4), block and pscsi
+    are written side by side; the initiator waits for the target to come back, and writes on.
     """
-    story.step("The target serves two files and a disk, all on disks with volatile caches")
-    luns = [*power.files("write-back", "write-through"), power.block()]
+    story.step("The target serves two files and two disks, all on disks with volatile caches")
+    luns = [*power.files("write-back", "write-through"), power.block(), power.passed()]
     story.step("The initiator writes records, some with FUA, some followed by a flush")
     power.start(*luns)
     for seed in seeds(KILLS):

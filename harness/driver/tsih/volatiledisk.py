@@ -52,13 +52,16 @@ class VolatileDisk:
         name: of its files and its socket.
         size_bytes: of the disk, a multiple of 512.
         lies: acknowledge flushes and FUA, do nothing.
+        bus: as in disk.add.
     """
 
-    def __init__(self, folder: pathlib.Path, name: str, size_bytes: int, *, lies: bool = False):
+    def __init__(self, folder: pathlib.Path, name: str, size_bytes: int, *, lies: bool = False,
+                 bus: str = "virtio-blk"):
         folder.mkdir(parents=True, exist_ok=True)
         self.name = name
         self.size_bytes = size_bytes
         self.lies = lies
+        self.bus = bus
         self.flushes = 0
         self._medium = folder / f"{name}.medium"
         self._seen = folder / f"{name}.seen"
@@ -79,7 +82,8 @@ class VolatileDisk:
 
     def as_disk(self) -> dict:
         """What guest.start and disk.add take."""
-        return {"name": self.name, "nbd": str(self.socket), "size_bytes": self.size_bytes}
+        return {"name": self.name, "nbd": str(self.socket), "size_bytes": self.size_bytes,
+                "bus": self.bus}
 
     def close(self) -> None:
         """Ends the server and takes the files away."""
