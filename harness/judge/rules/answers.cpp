@@ -9,7 +9,8 @@ Ruling reserved_word_is_no_proposal(const Moment& m) {
   if (!m.connection.negotiation.known) return Ruling::unseen();
   return each_key(m, [&](const std::string& name, const std::string& value) {
     const Key* key = find_key(name);
-    if (!key || answered_by(m, name)) return Ruling::aside();
+    const bool said = m.connection.negotiation.declared[1 - side(m.from)].contains(name);
+    if (!key || said) return Ruling::aside();  // an answer, or the refusal of a declaration
     if (!is_reserved_word(value)) return Ruling::kept();
     return Ruling::broken("a value of the key's own in a proposal", pair(name, value));
   });

@@ -111,7 +111,8 @@ Ruling text_repetition_is_rejected(const Moment& m) {
       (m.pdu.data[0] & 0x3f) != static_cast<std::uint8_t>(Opcode::text_request))
     return Ruling::aside();
   constexpr unsigned kProtocolError = 4;
-  return equal("Reject reason protocol error,", kProtocolError, m.pdu[field::reject_reason]);
+  // Another reason may tell of another mistake in the same request.
+  return m.pdu[field::reject_reason] == kProtocolError ? Ruling::kept() : Ruling::unseen();
 }
 
 Ruling negotiation_starts_over(const Moment& m) {

@@ -341,6 +341,12 @@ const Tale kTales[] = {
        d.text({{"InitiatorAlias", "a"}, {"InitiatorAlias", "b"}}, {});
      },
      "text.repetition_rejected"},
+    {"SendTargets turned down",
+     [](Dialogue& d) {
+       log_in_at_level(d, "0");
+       d.text({{"SendTargets", "All"}}, {{"SendTargets", "Reject"}});
+     },
+     ""},
     {"a negotiation that was rejected goes on",
      [](Dialogue& d) {
        log_in_at_level(d, "0");
