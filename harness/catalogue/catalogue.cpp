@@ -94,6 +94,7 @@ class ClauseReader {
     if (asks && (clause.rfc7143_fate != "changed" || (asks != "more" && asks != "less")))
       wrong(fmt::format("unknown rfc7143.asks \"{}\", expected more or less, of a changed clause",
                         *asks));
+    clause.rfc7143_asks = asks.value_or("");
     if ((clause.rfc7143_fate == "dropped") != clause.rfc7143_id.empty())
       wrong("expected rfc7143.id, unless the fate is dropped");
   }

@@ -31,6 +31,7 @@ struct Clause {
   std::string reason;        ///< with Check::none only
   std::string rfc7143_fate;  ///< same, changed, moved, dropped
   std::string rfc7143_id;    ///< empty when dropped
+  std::string rfc7143_asks;  ///< of a changed clause: more or less than RFC 3720; empty: neither
 };
 
 /// One file of the catalogue, as text.

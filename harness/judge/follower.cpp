@@ -51,6 +51,8 @@ bool numbered(const Pdu& pdu) {
              pdu);
 }
 
+constexpr std::int32_t kLimitStep = 256;  // above it no window of commands is open in practice
+
 // The session's numbers in the order of their use; the latest ones are remembered one by one.
 void note_command_number(Connection& connection, const Pdu& pdu) {
   Session& session = *connection.session;
@@ -66,7 +68,7 @@ void note_command_number(Connection& connection, const Pdu& pdu) {
     session.next_cmd_sn = next;
   }
   const std::int32_t step = serial_distance(next, *session.next_cmd_sn);
-  if (step > static_cast<std::int32_t>(used.size()))
+  if (step > kLimitStep)  // not a gap: another counting, and what was before it is forgotten
     used.reset();
   else
     for (std::uint32_t i = *session.next_cmd_sn; serial_distance(next, i) > 0; ++i)

@@ -263,6 +263,7 @@ void Judge::apply(const std::vector<std::uint16_t>& indices, const Moment& momen
         break;
       case Ruling::Kind::broken:
         ++tally.broken;
+        tally.broken_by_7143 += ruling.is_broken_by_7143();
         if (tally.first_breaches.size() < kLimitKeptBreaches)
           tally.first_breaches.push_back(
               {moment.seen.place.frame, moment.connection.name, ruling.words()});

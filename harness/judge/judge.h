@@ -28,7 +28,8 @@ struct Breach {
 struct Tally {
   std::uint64_t kept = 0;
   std::uint64_t broken = 0;
-  std::uint64_t unseen = 0;  ///< it concerned a PDU, but the capture did not show enough
+  std::uint64_t broken_by_7143 = 0;  ///< of these
+  std::uint64_t unseen = 0;          ///< it concerned a PDU, but the capture did not show enough
   std::vector<Breach> first_breaches;
 };
 

@@ -106,7 +106,8 @@ int main(int argc, char** argv) {
   app.add_flag("--rules", arguments.rules, "list the rules with their clauses, and end");
   app.add_flag("--all", arguments.all, "show clauses that were kept, too");
   app.add_flag("--strict", arguments.strict, "a broken SHOULD fails as well");
-  app.add_flag("--json", arguments.json, "one JSON object a finding, and nothing else");
+  app.add_flag("--json", arguments.json,
+               "one JSON object a finding, and nothing else; with --rules a list");
   app.add_option("--out", arguments.out,
                  "a run folder for tsih report, with a copy of the capture");
   app.add_option("--target", arguments.systems.target, "name of the target's system");
@@ -127,7 +128,10 @@ int main(int argc, char** argv) {
   const auto catalogue = tsih::catalogue::Catalogue::load(tsih::catalogue::built_in_sources());
   if (!catalogue) return fail(catalogue.error());
   if (arguments.rules) {
-    print_rules();
+    if (arguments.json)
+      fmt::print("{}\n", rules_json());
+    else
+      print_rules();
     return kExitKept;
   }
   if (arguments.file.empty()) return fail("expected a capture; tsih judge FILE.pcapng");

@@ -146,6 +146,8 @@ struct Session {
   std::map<std::uint16_t, unsigned> connection_of_cid;  ///< the latest, by number
   std::set<unsigned> alive;                             ///< connections, by number
   std::set<unsigned> logged_out;                        ///< likewise
+  bool cold_reset = false;      ///< carried out: the target has to end all connections (10.5.1)
+  bool drop_announced = false;  ///< by Asynchronous Message
   std::optional<unsigned> closing_connection;  ///< where a Logout Request for all of it went out
 
   const Task* find(std::uint32_t tag) const {

@@ -11,7 +11,7 @@ namespace {
 
 // What all rules of a clause came to for a party.
 struct Sum {
-  std::uint64_t kept = 0, broken = 0, unseen = 0;
+  std::uint64_t kept = 0, broken = 0, broken_by_7143 = 0, unseen = 0;
   std::vector<std::string> broken_rules, kept_rules;
   std::vector<Breach> breaches;
 };
@@ -30,6 +30,7 @@ Sums sum_up(const Report& report) {
         Sum& sum = sums[{clause, party}];
         sum.kept += tally.kept;
         sum.broken += tally.broken;
+        sum.broken_by_7143 += tally.broken_by_7143;
         sum.unseen += tally.unseen;
         auto& names = tally.broken ? sum.broken_rules : sum.kept_rules;
         names.emplace_back(rules[i].name);
@@ -83,6 +84,7 @@ std::vector<Finding> findings_of(const Report& report, const catalogue::Catalogu
     finding.peer = key.second == 0 ? systems.target : systems.initiator;
     finding.kept = sum.kept;
     finding.broken = sum.broken;
+    finding.broken_by_7143 = sum.broken_by_7143;
     finding.verdict =
         sum.broken ? (is_should(catalogue, key.first) ? Verdict::warning : Verdict::violation)
         : sum.kept ? Verdict::pass

@@ -27,8 +27,9 @@ struct Finding {
   Verdict verdict = Verdict::inconclusive;
   std::string message;  ///< one line
   std::uint64_t kept = 0, broken = 0;
-  std::uint64_t frame = 0;         ///< of the first breach; 0 = none
-  std::vector<std::string> rules;  ///< that were broken, else that were kept
+  std::uint64_t broken_by_7143 = 0;  ///< what RFC 7143 allows is not counted
+  std::uint64_t frame = 0;           ///< of the first breach; 0 = none
+  std::vector<std::string> rules;    ///< that were broken, else that were kept
   std::vector<Breach> breaches;
 };
 

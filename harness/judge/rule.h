@@ -49,12 +49,20 @@ class Ruling {
     ruling.words_ = fmt::format("expected {}, got {}", expected, actual);
     return ruling;
   }
+  /// Broken by RFC 3720; RFC 7143 allows it.
+  static Ruling broken_by_3720(std::string expected, std::string actual) {
+    Ruling ruling = broken(std::move(expected), std::move(actual));
+    ruling.by_7143_ = false;
+    return ruling;
+  }
   Kind kind() const { return kind_; }
+  bool is_broken_by_7143() const { return kind_ == Kind::broken && by_7143_; }
   const std::string& words() const { return words_; }
 
  private:
   explicit Ruling(Kind kind) : kind_(kind) {}
   Kind kind_;
+  bool by_7143_ = true;
   std::string words_;
 };
 

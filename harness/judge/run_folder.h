@@ -14,7 +14,10 @@ namespace tsih::judge {
 /// the run folder. The case, if there is to be one, is named after the first rule.
 std::string json_line(const Finding& finding, const std::string& capture, bool with_case);
 
-/// Makes the folder: run.json and findings.jsonl. Throws std::runtime_error or
+/// cases.json (reports/README.md) of the judge: each rule as a case, with its clauses.
+std::string rules_json();
+
+/// Makes the folder: run.json, findings.jsonl and cases.json. Throws std::runtime_error or
 /// std::filesystem::filesystem_error with the path.
 void write_run_folder(const std::filesystem::path& folder, const std::filesystem::path& capture,
                       const std::vector<Finding>& findings, const Systems& systems,

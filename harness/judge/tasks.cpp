@@ -200,7 +200,12 @@ void end_task(Connection& connection, std::uint32_t tag, const Ending& ending) {
 }
 
 void take_management_response(Connection& connection, const SeenPdu& seen) {
-  enum Function : unsigned { kAbortTask = 1, kLogicalUnitReset = 5, kTaskReassign = 8 };
+  enum Function : unsigned {
+    kAbortTask = 1,
+    kLogicalUnitReset = 5,
+    kTargetColdReset = 7,
+    kTaskReassign = 8
+  };
   Session& session = *connection.session;
   const std::uint32_t tag = seen.pdu.u32(field::initiator_task_tag);
   const Task* found = session.find(tag);
@@ -220,6 +225,7 @@ void take_management_response(Connection& connection, const SeenPdu& seen) {
     return;
   }
   if (function == 3) return;  // CLEAR ACA ends no task
+  session.cold_reset |= function == kTargetColdReset;
   std::vector<std::uint32_t> over;
   for (const auto& [other, task] : session.tasks) {
     if (!task.is(TaskKind::scsi)) continue;
@@ -246,6 +252,8 @@ void take_async(Connection& connection, const SeenPdu& seen) {
                              .time_ns = now,
                              .deadline_ns = now + pdu[field::parameter3] * kNsPerSecond};
   const auto event = pdu[field::async_event];
+  if (event == kConnectionDropped || event == kSessionDropped)
+    connection.session->drop_announced = true;
   if (event == kLogoutRequested && !connection.logout_asked) connection.logout_asked = request;
   if (event == kNegotiationRequested && !connection.text_tag)
     connection.negotiation_asked = request;

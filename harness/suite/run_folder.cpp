@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "harness/suite/rfc7143.h"
 #include "harness/suite/version.h"
 
 namespace tsih::suite {
@@ -113,6 +114,12 @@ void RunFolder::add(const CaseResult& result) {
     line["party"] = facts_.party;
     line["system"] = facts_.system;
     line["case"] = result.name;
+    const auto other = by_rfc7143(finding.clause, name(finding.verdict));
+    if (other && !other->verdict.empty()) {
+      line["rfc7143"] = {{"fate", other->fate}};
+      if (!other->id.empty()) line["rfc7143"]["id"] = other->id;
+      line["rfc7143"]["verdict"] = other->verdict;
+    }
     line["message"] = finding.message;
     if (finding.line > 0) line["evidence"] = {{"file", ladder}, {"line", finding.line}};
     line["seed"] = facts_.seed;

@@ -153,6 +153,15 @@ def test_what_is_checked_of_one_party_is_not_of_the_other(book, tmp_path):
     assert {c.id[-2:] for c in both.uncovered} == {"01", "02"}
 
 
+# Red when a rule of the judge on one party makes a clause that binds both covered for the other.
+def test_a_rule_checks_the_party_that_it_looks_at(book, tmp_path):
+    folder = make_run(tmp_path / "a", [finding(party="initiator", system="beta", clause="R3720-10.13.5-02")])
+    write_json(folder / "cases.json", [
+        {"case": "judge.x", "title": "", "party": "initiator", "clauses": ["R3720-10.13.5-05"]}])
+    view = merge([read_run(folder)], catalogue.load(book))
+    assert (states(view)["05"], states(view, "beta")["05"]) == ("uncovered", "not_run")
+
+
 # Red when a run's initiator is counted against the clauses of targets.
 def test_who_was_judged_as_what(view_of):
     found = [finding(clause="R3720-10.13.5-02", party="initiator")]

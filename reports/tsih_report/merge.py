@@ -146,12 +146,13 @@ def _cases(runs: list[Run], findings: list[Finding]) -> dict[str, Case]:
 
 def _covered_for(runs: list[Run], findings: list[Finding]) -> dict[str, set[str]]:
     """What cases and findings check of each party. Cases of `tsih conform` judge targets, those of
-    `tsih conform-initiator` initiators; rules of the judge look at whom their clauses bind."""
+    `tsih conform-initiator` initiators; rules of the judge say whom they look at."""
     covered: dict[str, set[str]] = {"target": set(), "initiator": set()}
+    judged = {"target": ("target",), "initiator": ("initiator",), "both": ("target", "initiator")}
     for run in runs:
         parties = ("initiator",) if run.info.get("initiator") else ("target",)
         for raw in run.cases:
-            for party in covered if str(raw["case"]).startswith("judge.") else parties:
+            for party in judged.get(str(raw.get("party")), parties):
                 covered[party].update(str(c) for c in raw["clauses"])
     for finding in findings:
         if finding.clause:

@@ -1,11 +1,14 @@
 """Red when: what the judge says is lost or lands on the wrong party, or a judge that fails takes the
 scenario with it."""
 
+import contextlib
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from tsih import judging, paths
+from tsih.recording import ScenarioRecorder
 from tsih.runfolder import RunFolder
 from tsih.story import Story
 
@@ -24,7 +27,7 @@ def judge_with(monkeypatch, tmp_path, story, script):
     monkeypatch.setattr(paths, "bin_dir", lambda: program.parent)
     capture = story.folder.path / "capture.pcapng"
     capture.write_bytes(b"x")
-    judging.judge_capture(story, capture)
+    judge_with.broken = judging.judge_capture(story, capture)
     file = story.run.path / "findings.jsonl"
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
@@ -41,9 +44,58 @@ def test_findings_of_both_parties(monkeypatch, tmp_path, story):
     found = judge_with(monkeypatch, tmp_path, story, script)
     assert [(f["verdict"], f["party"], f["system"], f["scenario"]) for f in found] == [
         ("violation", "initiator", "open-iscsi", "login.x"), ("pass", "target", "tsihd", "login.x")]
+    assert judge_with.broken == []  # a peer may be as it is
     assert found[0]["evidence"] == {"file": "scenarios/login.x@tsihd/capture.pcapng", "frame": 7}
 
 
 def test_a_judge_that_fails_is_told_and_raises_nothing(monkeypatch, tmp_path, story):
     assert judge_with(monkeypatch, tmp_path, story, "echo no json; exit 9\n") == []
     assert "not judged" in (story.folder.path / "steps.jsonl").read_text()
+
+
+VIOLATION = {"clause": "R3720-10-01", "verdict": "violation", "party": "target", "system": "tsihd",
+             "peer": "open-iscsi", "message": "expected 0, got 1"}
+
+
+def script_of(finding):
+    return f"echo '{json.dumps(finding)}'\nexit 1\n"
+
+
+def test_only_violations_of_our_target_are_returned(monkeypatch, tmp_path, story):
+    judge_with(monkeypatch, tmp_path, story, script_of(VIOLATION))
+    assert judge_with.broken == ["R3720-10-01: expected 0, got 1"]
+
+
+@pytest.mark.parametrize("other", [{"system": "lio"}, {"verdict": "warning"}, {"party": "initiator"}])
+def test_what_others_break_is_a_finding_only(monkeypatch, tmp_path, story, other):
+    judge_with(monkeypatch, tmp_path, story, script_of({**VIOLATION, **other}))
+    assert judge_with.broken == []
+
+
+class CapturingLab:
+    """As much of a lab as a recorder needs."""
+
+    guests = everyone = ()
+    story = None
+
+    @contextlib.contextmanager
+    def capture(self, path):
+        path.write_bytes(b"frames")
+        yield lambda: path
+
+
+@pytest.mark.parametrize("script, outcome", [(script_of(VIOLATION), "failed"), ("exit 0\n", "passed")])
+def test_a_scenario_fails_when_our_target_breaks_a_clause(monkeypatch, tmp_path, script, outcome):
+    program = tmp_path / "bin" / "tsih-judge"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n" + script, encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setattr(paths, "bin_dir", lambda: program.parent)
+    run = RunFolder(tmp_path / "run", what="scenarios", title="t", command="c")
+    recorder = ScenarioRecorder(run, CapturingLab(), "login.x", "tsihd", doc="A title", variant="",
+                                test="t", tell=lambda line: None, expected_disaster=False)
+    expected = pytest.raises(judging.BrokeTheRfc) if outcome == "failed" else contextlib.nullcontext()
+    with expected, recorder.recording():
+        recorder.outcome_of(SimpleNamespace(failed=False, skipped=False, outcome="passed"))
+    record = json.loads((run.path / "scenarios" / "login.x@tsihd" / "scenario.json").read_text())
+    assert record["outcome"] == outcome

@@ -1,6 +1,7 @@
 """The passive judge over the capture of a scenario: its findings go into the scenario's run.
 
-What it says about anybody is a finding; it does not decide whether the scenario passed.
+What it says about anybody is a finding. A violation of OURS fails the scenario besides: its peers may
+be as they are, it may not.
 """
 
 from __future__ import annotations
@@ -10,17 +11,35 @@ import pathlib
 import subprocess
 
 from tsih import paths
+from tsih.runfolder import RunFolder
 from tsih.story import Story
 
 CEILING_S = 120
+OURS = "tsihd"
 
 
-def judge_capture(story: Story, capture: pathlib.Path) -> None:
+class BrokeTheRfc(AssertionError):
+    """Our target broke a clause in the capture of a scenario that passed otherwise."""
+
+
+def write_rules(run: RunFolder) -> None:
+    """cases.json of a run folder: the judge's rules, for the report to know which clauses have one."""
+    program = paths.bin_dir() / "tsih-judge"
+    if not program.is_file():
+        return
+    rules = subprocess.run([str(program), "--rules", "--json"], stdin=subprocess.DEVNULL,
+                           capture_output=True, text=True, timeout=CEILING_S, check=False)
+    if rules.returncode == 0:
+        (run.path / "cases.json").write_text(rules.stdout, encoding="utf-8")
+
+
+def judge_capture(story: Story, capture: pathlib.Path) -> list[str]:
     """Judges both parties in `capture`, a file of the scenario's folder. Never raises for a capture
-    or a judge that is not as it should be: the story says so."""
+    or a judge that is not as it should be: the story says so. Returns a line for each clause that
+    OURS broke."""
     program = paths.bin_dir() / "tsih-judge"
     if not program.is_file() or not capture.is_file():
-        return
+        return []
     command = [str(program), str(capture), "--json", "--target", story.system,
                "--initiator", story.initiator]
     try:
@@ -29,11 +48,14 @@ def judge_capture(story: Story, capture: pathlib.Path) -> None:
         findings = [json.loads(line) for line in done.stdout.splitlines()]
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         story.observed(f"the capture was not judged: {error}", ok=False)
-        return
+        return []
     for finding in findings:
         _keep(story, finding, capture)
     if done.returncode not in (0, 1, 3):
         story.observed(f"the capture was not judged: {done.stderr.strip()[:400]}", ok=False)
+    return [f"{finding['clause']}: {finding['message']}" for finding in findings
+            if finding["verdict"] == "violation" and finding["party"] == "target"
+            and finding["system"] == OURS]
 
 
 def _keep(story: Story, finding: dict, capture: pathlib.Path) -> None:

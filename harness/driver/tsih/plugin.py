@@ -20,6 +20,7 @@ import pytest
 from tsih import names, paths
 from tsih.errors import TsihError
 from tsih.initiator import Initiator
+from tsih.judging import write_rules
 from tsih.lab import Lab
 from tsih.progress import Progress
 from tsih.recording import ScenarioRecorder
@@ -51,6 +52,7 @@ class RunState:
             self.run = (RunFolder(pathlib.Path(out), **what) if out
                         else RunFolder.create(paths.runs(), **what))
             self.run.add_versions({"tsih": source_version(paths.ROOT)})
+            write_rules(self.run)
         return self.run
 
 

@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from tsih.judging import judge_capture
+from tsih.judging import OURS, BrokeTheRfc, judge_capture
 from tsih.lab import Lab
 from tsih.runfolder import RunFolder, utc_now, utc_text
 from tsih.story import Story
@@ -56,9 +56,15 @@ class ScenarioRecorder:
                     duration_ms = self.story.now_ms()
         finally:
             self._lab.story = None
-            judge_capture(self.story, self._folder.path / "capture.pcapng")
+            broken = judge_capture(self.story, self._folder.path / "capture.pcapng")
+            if broken and self._record["outcome"] == "passed":
+                self._record["outcome"] = "failed"
+                self._record["reason"] = f"{OURS} broke {broken[0]}"
             self._copy_consoles(serial_from)
             self._write(duration_ms)
+        if broken:
+            raise BrokeTheRfc(f"expected {OURS} to keep every clause that the capture shows, got "
+                              f"{len(broken)} broken: {broken[0]}")
 
     def outcome_of(self, report: pytest.TestReport | None) -> None:
         """Takes pytest's word; a failure that judged nobody becomes a finding of its own."""

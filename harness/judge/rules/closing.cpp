@@ -30,7 +30,18 @@ Ruling shuts_down_outside_full_feature(const Moment& m) {
   if (!whole(m)) return Ruling::unseen();
   if (m.connection.phase != Phase::full_feature || m.connection.logout_answered || m.session.over)
     return Ruling::kept();
+  if (m.from == From::target && (m.session.cold_reset || m.session.drop_announced))
+    return Ruling::aside();  // it has to, or has said so
   return Ruling::broken("a TCP connection shut down outside of full feature phase", "a FIN in it");
+}
+
+Ruling target_says_so_before(const Moment& m) {
+  if (m.closing->first != From::target || !whole(m)) return Ruling::aside();
+  if (m.connection.phase != Phase::full_feature || m.connection.logout_answered || m.session.over ||
+      m.session.cold_reset)
+    return Ruling::aside();
+  if (m.session.drop_announced) return Ruling::kept();
+  return Ruling::broken("an Asynchronous Message before the target ends a connection", "none");
 }
 
 // Whoever logs out waits for the response, unless the target goes first or TCP fails.
@@ -87,6 +98,7 @@ constexpr Rule kRules[] = {
      kNone,
      shuts_down_outside_full_feature,
      kEnd},
+    {"closing.announced", {"R3720-3.2.5-02"}, Judged::target, kNone, target_says_so_before, kEnd},
     {"closing.logout_answered",
      {"R3720-7.1.3-T9"},
      Judged::initiator,

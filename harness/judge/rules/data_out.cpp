@@ -82,10 +82,17 @@ Ruling oldest_r2t_goes_first(const Moment& m) {
   const std::uint32_t tag = m.pdu.u32(field::initiator_task_tag);
   if (oldest.tag == tag && oldest.target_transfer_tag == m.pdu.u32(field::target_transfer_tag))
     return Ruling::kept();
-  return Ruling::broken(
+  const std::string expected =
       fmt::format("data for the oldest R2T of the connection, tag {} of task {}",
-                  hex(oldest.target_transfer_tag), hex(oldest.tag)),
-      fmt::format("data for {} of task {}", hex(m.pdu.u32(field::target_transfer_tag)), hex(tag)));
+                  hex(oldest.target_transfer_tag), hex(oldest.tag));
+  const std::string actual =
+      fmt::format("data for {} of task {}", hex(m.pdu.u32(field::target_transfer_tag)), hex(tag));
+  // RFC 7143 11.8 wants the order of the R2Ts of each task only.
+  const auto own = std::ranges::find(m.connection.r2t_order, tag, &Connection::ServedR2t::tag);
+  const bool oldest_of_task = own != m.connection.r2t_order.end() &&
+                              own->target_transfer_tag == m.pdu.u32(field::target_transfer_tag);
+  return oldest_of_task ? Ruling::broken_by_3720(expected, actual)
+                        : Ruling::broken(expected, actual);
 }
 
 Ruling unsolicited_is_agreed(const Moment& m) {

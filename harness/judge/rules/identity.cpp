@@ -150,7 +150,7 @@ constexpr Rule kRules[] = {
      kRequest,
      reinstatement_keeps_the_cid_and_handle},
     {"login.new_session",
-     {"R3720-10.12.6-01", "R3720-5.3.5-01"},
+     {"R3720-10.12.6-01", "R3720-5.3.5-01", "R3720-10.12.6-l01"},
      Judged::initiator,
      kRequest,
      new_session_has_no_handle},

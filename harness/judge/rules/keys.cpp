@@ -31,7 +31,10 @@ Ruling extension_is_a_label(const Moment& m) {
     if (!is_extension(key)) return Ruling::aside();
     const auto rest = std::string_view(key).substr(2);
     if (has_label_characters(rest) && key.size() <= kLimitLabelBytes) return Ruling::kept();
-    return Ruling::broken("a key name of label characters behind X- or X#", key.substr(0, 80));
+    const std::string actual = key.substr(0, 80);
+    constexpr const char* kExpected = "a key name of label characters behind X- or X#";
+    return key.starts_with("X#") ? Ruling::broken_by_3720(kExpected, actual)
+                                 : Ruling::broken(kExpected, actual);
   });
 }
 
@@ -164,10 +167,14 @@ Ruling list_extension_is_named_well(const Moment& m) {
       const bool formed = one.size() > 2 && one[0] == Letter && (one[1] == '-' || one[1] == '#') &&
                           has_label_characters(one.substr(2));
       if (formed && ruling.kind() == Ruling::Kind::aside) ruling = Ruling::kept();
-      if (!formed)
-        ruling = Ruling::broken(
-            fmt::format("a value of the RFC, or {}- or {}# and a label", Letter, Letter),
-            std::string(one.substr(0, 80)));
+      if (formed) return;
+      // By RFC 7143 a name that is registered with IANA has no prefix.
+      const bool has_prefix = one.size() > 2 && one[0] == Letter && one[1] == '-';
+      std::string expected =
+          fmt::format("a value of the RFC, or {}- or {}# and a label", Letter, Letter);
+      std::string actual(one.substr(0, 80));
+      ruling = has_prefix ? Ruling::broken(std::move(expected), std::move(actual))
+                          : Ruling::broken_by_3720(std::move(expected), std::move(actual));
     });
     return ruling;
   });
@@ -189,6 +196,17 @@ Ruling send_targets_is_its_name(const Moment& m) {
     const bool alike = std::ranges::equal(
         key, kLower, [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a | 0x20 : a) == b; });
     return alike ? Ruling::broken("the key SendTargets", key) : Ruling::aside();
+  });
+}
+
+Ruling send_targets_asks_for_targets(const Moment& m) {
+  return each_key(m, [](const std::string& key, const std::string& value) {
+    if (key != "SendTargets") return Ruling::aside();
+    const std::string_view type = std::string_view(value).substr(0, 4);
+    if (value.empty() || value == "All" || type == "iqn." || type == "eui." || type == "naa.")
+      return Ruling::kept();
+    return Ruling::broken("SendTargets with All, the name of a target, or nothing",
+                          pair(key, value));
   });
 }
 
@@ -268,6 +286,11 @@ constexpr Rule kRules[] = {
      Judged::initiator,
      pdus(Opcode::text_request),
      send_targets_is_its_name},
+    {"keys.send_targets_value",
+     {"R3720-AppD-l02"},
+     Judged::initiator,
+     pdus(Opcode::text_request),
+     send_targets_asks_for_targets},
     {"keys.address_group",
      {"R3720-12.8-02"},
      Judged::target,

@@ -365,6 +365,12 @@ const Tale kTales[] = {
                                          {"Sendtargets", "NotUnderstood"}});
      },
      "keys.send_targets keys.address_group"},
+    {"SendTargets for what is no target",
+     [](Dialogue& d) {
+       d.log_in({{"SessionType", "Discovery"}});
+       d.text({{"SendTargets", "Some"}}, {{"SendTargets", "Reject"}});
+     },
+     "keys.send_targets_value"},
     {"a Text Response that asks at the end",
      [](Dialogue& d) {
        d.log_in();

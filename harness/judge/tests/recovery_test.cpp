@@ -405,6 +405,27 @@ const Tale kTales[] = {
        d.scribe.close(50000, From::initiator);
      },
      "closing.graceful"},
+    {"a FIN of the target in full feature phase",
+     [](Dialogue& d) {
+       log_in_at_level(d, "0");
+       d.scribe.close(50000, From::target);
+     },
+     "closing.graceful closing.announced"},
+    {"a FIN of the target that was announced",
+     [](Dialogue& d) {
+       log_in_at_level(d, "0");
+       d.target(d.async(kConnectionDropped, 0).set(field::parameter1, 1));
+       d.scribe.close(50000, From::target);
+     },
+     ""},
+    {"a FIN of the target behind a cold reset",
+     [](Dialogue& d) {
+       log_in_at_level(d, "0");
+       d.initiator(d.management(7, 21, wire::kReservedTag).set(field::lun, 0));
+       d.target(d.response(Opcode::task_management_response, 21));
+       d.scribe.close(50000, From::target);
+     },
+     ""},
     {"a FIN before the Logout Response",
      [](Dialogue& d) {
        log_in_at_level(d, "0");

@@ -167,6 +167,33 @@ BOOST_AUTO_TEST_CASE(what_is_no_capture_is_refused) {
   BOOST_TEST(!cut->broken_off.empty());
 }
 
+BOOST_AUTO_TEST_CASE(a_foreign_conversation_is_not_judged) {
+  const std::string request = "GET / HTTP/1.1\r\nHost: example.org\r\nAccept: text/plain\r\n\r\n";
+  for (std::uint16_t port : {std::uint16_t{8080}, std::uint16_t{3260}}) {
+    Scribe scribe;
+    scribe.target_port = port;
+    scribe.open(50000);
+    scribe.send(50000, From::initiator, Bytes(request.begin(), request.end()));
+    scribe.close(50000, From::target);
+    const auto report = judge_capture(scribe.file());
+    BOOST_REQUIRE(report.has_value());
+    BOOST_TEST(report->connections_seen == 0u, "on port " << port);
+    BOOST_TEST(report->foreign == 1u, "on port " << port);
+    BOOST_TEST(breaches(*report) == 0u, "on port " << port);
+  }
+}
+
+// More connections than are followed at a time: the rest is counted, and said.
+BOOST_AUTO_TEST_CASE(a_flood_of_connections_is_bounded) {
+  Scribe scribe;
+  constexpr std::uint16_t kFirstPort = 10000, kMore = 50;
+  for (std::size_t i = 0; i < limits::kConnections + kMore; ++i)
+    scribe.open(static_cast<std::uint16_t>(kFirstPort + i));
+  const auto report = judge_capture(scribe.file());
+  BOOST_REQUIRE(report.has_value());
+  BOOST_TEST(report->not_followed == kMore);
+}
+
 // Bytes changed everywhere, in both formats: under the sanitizers nothing but an end counts.
 BOOST_AUTO_TEST_CASE(damaged_captures_end) {
   std::mt19937 random(kSeed);

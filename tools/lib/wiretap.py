@@ -1,0 +1,70 @@
+"""What a port of loopback carries while something runs, and what the passive judge says of the target
+there: its own behaviour, seen by somebody who has no part in the conversation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Iterator
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+START_CEILING_S = 5.0
+STOP_CEILING_S = 5.0
+JUDGE_CEILING_S = 120
+BUFFER_MIB = 64
+
+
+class WiretapError(Exception):
+    """One line: why nothing could be captured or judged."""
+
+
+@contextlib.contextmanager
+def wiretap(port: int, capture: Path) -> Iterator[None]:
+    """Captures TCP of `port` on loopback into `capture` until the block ends.
+
+    Raises WiretapError where dumpcap is missing or may not capture.
+    """
+    program = shutil.which("dumpcap")
+    if program is None:
+        raise WiretapError("dumpcap is not installed (apt install wireshark-common)")
+    process = subprocess.Popen(
+        [program, "-q", "-i", "lo", "-B", str(BUFFER_MIB), "-f", f"tcp port {port}", "-w", str(capture)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        _wait_for(process, capture)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=STOP_CEILING_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+def _wait_for(process: subprocess.Popen, capture: Path) -> None:
+    """dumpcap writes the file's header when it captures."""
+    deadline = time.monotonic() + START_CEILING_S
+    while not (capture.exists() and capture.stat().st_size > 0):
+        if process.poll() is not None:
+            said = (process.stderr.read() if process.stderr else "").strip().splitlines()
+            raise WiretapError(f"dumpcap cannot capture on lo: {said[-1] if said else 'no reason given'}")
+        if time.monotonic() > deadline:
+            raise WiretapError(f"dumpcap did not begin within {START_CEILING_S:.0f} s")
+        time.sleep(0.02)
+
+
+def target_findings(capture: Path, system: str) -> list[dict]:
+    """The judge's findings on the target of a capture. Raises WiretapError when it has none."""
+    done = subprocess.run(
+        [str(ROOT / "build" / "bin" / "tsih-judge"), str(capture), "--json", "--target", system],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=JUDGE_CEILING_S, check=False)
+    findings = [json.loads(line) for line in done.stdout.splitlines()]
+    if not findings:
+        raise WiretapError(f"the judge saw nothing: {done.stderr.strip()[:300] or done.returncode}")
+    return [finding for finding in findings if finding["party"] == "target"]
