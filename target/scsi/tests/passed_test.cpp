@@ -167,6 +167,13 @@ BOOST_FIXTURE_TEST_CASE(a_piece_that_fails_ends_the_transfer, Fixture) {
   BOOST_TEST(read.failed(3, 0x1100));
   BOOST_TEST(passed(0x28) == 2u);
   BOOST_TEST(read.command.data_in_bytes == kPieceBytes + 512);
+  // All of its data came, and yet it is not good.
+  answer(0x28, [](ScsiExchange& exchange, std::span<std::byte>) {
+    return backstore::test::check_condition(exchange, 1, 0x1701), 0;
+  });
+  BOOST_TEST(
+      send(*a, cdb10(0x28, 0, 3 * kPieceBytes / 512), {}, 3 * kPieceBytes).failed(1, 0x1701));
+  BOOST_TEST(passed(0x28) == 3u);
 }
 
 // Red when a device that looks past WRPROTECT writes blocks whose length nobody has agreed on.
@@ -184,6 +191,8 @@ BOOST_FIXTURE_TEST_CASE(protection_that_the_device_has_not_is_refused, Fixture) 
 BOOST_FIXTURE_TEST_CASE(a_range_that_wraps_is_out_of_range, Fixture) {
   for (const std::uint8_t opcode : std::initializer_list<std::uint8_t>{0x88, 0x8a, 0x8f, 0x93}) {
     BOOST_TEST(send(*a, cdb16(opcode, UINT64_MAX, 1), filled(512, 1)).failed(5, 0x2100));
+    BOOST_TEST(passed(opcode) == 0u);
+    BOOST_TEST(send(*a, cdb16(opcode, UINT64_MAX, 0), {}).failed(5, 0x2100));
     BOOST_TEST(passed(opcode) == 0u);
     BOOST_TEST(send(*a, cdb16(opcode, UINT64_MAX - 2, 2), filled(1024, 1)).good());
   }
