@@ -147,11 +147,11 @@ def run(arguments: list[str]) -> int:
 def parse_run(arguments: list[str]) -> tuple[list[str], argparse.Namespace, list[str]]:
     """(scenario patterns, our options, what is pytest's)."""
     parser = Parser(prog="tsih run", epilog=RUN_EPILOG, add_help=True, allow_abbrev=False,
-                    usage="tsih run NAME|GLOB... [--system tsihd|lio] [--keep] [--long MINUTES] [-k EXPR] [pytest options]",
+                    usage="tsih run NAME|GLOB... [--system NAME] [--keep] [--long MINUTES] [-k EXPR] [pytest options]",
                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--all", action="store_true", help="every scenario")
     parser.add_argument("--system", action="append", metavar="NAME",
-                        help="only on this system under test: tsihd, lio (may be repeated)")
+                        help="only on this system under test: tsihd, lio, open-iscsi (may be repeated)")
     parser.add_argument("--keep", action="store_true",
                         help="after a failure stop, leave the guests up and say how to get in")
     parser.add_argument("--long", type=float, metavar="MINUTES",
@@ -170,12 +170,13 @@ def parse_run(arguments: list[str]) -> tuple[list[str], argparse.Namespace, list
         raise Usage("tsih run: which scenario? a name or glob of `tsih list`, or --all")
     if patterns and options.all:
         raise Usage(f"tsih run: --all and {patterns[0]}: one of the two")
-    from tsih.targets import SYSTEMS
+    from tsih.targets import INITIATORS, SYSTEMS
 
+    known = [*SYSTEMS, *INITIATORS]
     for system in options.system or []:
-        if system not in SYSTEMS:
+        if system not in known:
             raise Usage(f"tsih run: no system is called {system!r}"
-                        f"{names.did_you_mean(system, list(SYSTEMS))}; there are {', '.join(SYSTEMS)}")
+                        f"{names.did_you_mean(system, known)}; there are {', '.join(known)}")
     return patterns, options, passed_on
 
 

@@ -26,7 +26,7 @@ from tsih.progress import Progress
 from tsih.recording import ScenarioRecorder
 from tsih.runfolder import RunFolder, source_version
 from tsih.story import Story
-from tsih.targets import SYSTEMS, Target
+from tsih.targets import INITIATORS, SYSTEMS, Target
 
 # A scenario of the long tier may take so much more than its minutes: its last seed, the guests' boot.
 LONG_GRACE_S = 1800
@@ -61,7 +61,7 @@ class RunState:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("tsih", "scenarios in guests")
-    group.addoption("--system", action="append", dest="tsih_systems", choices=sorted(SYSTEMS),
+    group.addoption("--system", action="append", dest="tsih_systems", choices=sorted([*SYSTEMS, *INITIATORS]),
                     help="only on this system under test (may be repeated)")
     group.addoption("--scenario", action="append", dest="tsih_scenarios", default=[],
                     metavar="GLOB", help="only scenarios of this name, or whose name begins so")
@@ -104,7 +104,8 @@ def variant_of(item: pytest.Item) -> str:
     if not hasattr(item, "callspec"):
         return ""
     system = item.callspec.params.get("system", "")
-    return ".".join(part for part in item.callspec.id.split("-") if part != system)
+    others = f"-{item.callspec.id}-".replace(f"-{system}-", "-") if system else item.callspec.id
+    return ".".join(part for part in others.split("-") if part)
 
 
 def doc_of(item: pytest.Item) -> str:
@@ -118,7 +119,7 @@ def doc_of(item: pytest.Item) -> str:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     patterns = config.getoption("tsih_scenarios")
-    systems = config.getoption("tsih_systems") or list(SYSTEMS)
+    systems = config.getoption("tsih_systems") or [*SYSTEMS, *INITIATORS]
     every = [name_of(item) for item in items]
     for pattern in patterns:
         if not any(names.is_chosen(name, [pattern]) for name, _ in every):

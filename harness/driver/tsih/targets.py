@@ -175,5 +175,7 @@ class LioTarget(Target):
 
 
 SYSTEMS: dict[str, type[Target]] = {"tsihd": TsihdTarget, "lio": LioTarget}
+# Systems under test that are no targets (scenarios/initiators).
+INITIATORS = ("open-iscsi",)
 
 __all__ = ["SYSTEMS", "Chap", "Disk", "LioTarget", "Target", "TargetConfig", "TsihdTarget"]
