@@ -52,7 +52,8 @@ TSIH_AUTH_TRIAL(algorithms, "As soon as CHAP is chosen, CHAP_A comes, and MD5 is
 }
 
 TSIH_AUTH_TRIAL(response, "CHAP_N and the right CHAP_R answer a challenge",
-                judges("R3720-11.1.4-03", "R3720-8.2.1-01")) {
+                judges("R3720-11.1.4-03", "R3720-8.2.1-01", "R3720-8.2.1-02", "R3720-8.2-l03",
+                       "R3720-11.1-02", "R3720-11.1-03")) {
   const Taken step = say_and_hear(choose(kChap, "CHAP"), challenge_keys(kChallenge));
   const Bytes right = chap_response(kIdentifier, kChapSecret, kChallenge);
   verify(need(step.pdu, "CHAP_N") == kChapUser, std::string("CHAP_N=") + kChapUser,
@@ -62,6 +63,10 @@ TSIH_AUTH_TRIAL(response, "CHAP_N and the right CHAP_R answer a challenge",
   say(step, {}, true);
   judging("R3720-8.2.1-01");
   expect_good_end();
+  for (const char* clause : {"R3720-8.2.1-02", "R3720-8.2-l03", "R3720-11.1-02", "R3720-11.1-03"}) {
+    judging(clause);
+    confirm("a login by CHAP, step by step, with a secret of 128 bits");
+  }
 }
 
 TSIH_AUTH_TRIAL(mutual,

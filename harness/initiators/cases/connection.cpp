@@ -58,11 +58,11 @@ TSIH_TRIAL(begins_with_login, "A connection is made, and a login begins at once"
 }
 
 TSIH_TRIAL(full_feature_begins, "After the last Login Response no other Login Request comes",
-           judges("R3720-7.1.3-T5", "R3720-7.3.1-N1")) {
+           judges("R3720-7.1.3-T5", "R3720-7.3.1-N1", "R3720-3.2.1-01")) {
   start(kAttach);
   const Taken next = serve_until({"a request after the login",
                                   [](const Peer& peer, const Pdu&) { return peer.full_feature; }});
-  for (const char* clause : {"R3720-7.1.3-T5", "R3720-7.3.1-N1"}) {
+  for (const char* clause : {"R3720-7.1.3-T5", "R3720-7.3.1-N1", "R3720-3.2.1-01"}) {
     judging(clause);
     verify(!next.pdu.is(Opcode::login_request), "a request of full feature phase",
            describe(next.pdu));
@@ -128,7 +128,7 @@ TSIH_TRIAL(ended_by_target, "A connection that the target ends is closed by the 
 
 TSIH_TRIAL(session_begins_anew,
            "What takes the place of a lost session is a login with TSIH 0, or one of that session",
-           judges("R3720-5.3.5-01", "R3720-6.13-01")) {
+           judges("R3720-5.3.5-01", "R3720-6.13-01", "R3720-6.12-03")) {
   start(kRead);
   auto [initiator, read] = serve_until(read_command());
   const std::uint64_t isid = initiator.isid;
@@ -138,7 +138,7 @@ TSIH_TRIAL(session_begins_anew,
   offered(login.pdu[field::isid] == isid, "to take up a session that was lost");
   const bool same_connection =
       login.pdu[field::tsih] == service().tsih && login.pdu[field::cid] == cid;
-  for (const char* clause : {"R3720-5.3.5-01", "R3720-6.13-01"}) {
+  for (const char* clause : {"R3720-5.3.5-01", "R3720-6.13-01", "R3720-6.12-03"}) {
     judging(clause);
     verify(login.pdu[field::tsih] == 0 || same_connection,
            fmt::format("TSIH 0, or TSIH {} with CID {}", service().tsih, cid), describe(login.pdu));
@@ -146,9 +146,13 @@ TSIH_TRIAL(session_begins_anew,
 }
 
 TSIH_CONNECTION_TRIAL(second_of_a_session, "A second connection logs in with the session's TSIH",
-                      judges("R3720-10.12.6-02", "R3720-12.5-01") * unh("LP 2.3", "LP 10.1")) {
+                      judges("R3720-10.12.6-02", "R3720-3.4.3-01", "R3720-12.5-01") *
+                          unh("LP 2.3", "LP 10.1")) {
   two(kAttach);
-  verify_equal("TSIH", service().tsih, (*first_of_second_)[field::tsih]);
+  for (const char* clause : {"R3720-10.12.6-02", "R3720-3.4.3-01"}) {
+    judging(clause);
+    verify_equal("TSIH", service().tsih, (*first_of_second_)[field::tsih]);
+  }
   judging("R3720-12.5-01");
   const TextKeys keys = tsih::wire::parse_text(first_of_second_->data).keys;
   verify(keys.has("InitiatorName"), "InitiatorName", keys.describe());

@@ -317,7 +317,7 @@ TSIH_REASSIGN_TRIAL(
     session_goes_on,
     "A lost connection is replaced by one of the same session, and logged out first",
     judges("R3720-6.1.4.3-02", "R3720-10.14-07", "R3720-7.3.1-N4", "R3720-10.12.6-02",
-           "R3720-5.3.4-01", "R3720-7.2-l02") *
+           "R3720-5.3.4-01", "R3720-7.2-l01", "R3720-7.2-l02", "R3720-7.2.2-M2") *
         unh("FFP 7.1")) {
   const Taken login = lose_connection();
   for (const char* clause : {"R3720-10.12.6-02", "R3720-5.3.4-01"}) {
@@ -333,7 +333,8 @@ TSIH_REASSIGN_TRIAL(
   const Taken next = serve_until(after_login);
   judging("R3720-7.3.1-N4");
   confirm("the session is logged in again");
-  for (const char* clause : {"R3720-10.14-07", "R3720-6.1.4.3-02", "R3720-7.2-l02"}) {
+  for (const char* clause :
+       {"R3720-10.14-07", "R3720-6.1.4.3-02", "R3720-7.2-l01", "R3720-7.2-l02", "R3720-7.2.2-M2"}) {
     judging(clause);
     verify(implicit || (next.pdu.is(Opcode::logout_request) &&
                         next.pdu[field::logout_reason] == 2 && next.pdu[field::cid] == cid_),

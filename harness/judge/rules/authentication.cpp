@@ -154,7 +154,7 @@ constexpr Rule kRules[] = {
      kResponse,
      chap_picks_what_was_offered},
     {"auth.chap_response",
-     {"R3720-11.1.4-03"},
+     {"R3720-11.1.4-03", "R3720-8.2-l03"},
      Judged::initiator,
      kRequest,
      step_is_whole<'C', 'H', 1, 1>},

@@ -140,7 +140,7 @@ constexpr Rule kRules[] = {
      kResponse,
      portal_group_is_told},
     {"login.handle_of_session",
-     {"R3720-10.12.6-02"},
+     {"R3720-10.12.6-02", "R3720-3.4.3-01"},
      Judged::initiator,
      kRequest,
      handle_is_the_sessions},

@@ -87,6 +87,33 @@ Ruling name_is_prepared(const Moment& m) {
   });
 }
 
+// iqn.yyyy-mm. and the reversed domain name of whoever owned it in that month.
+Ruling name_has_a_date(const Moment& m) {
+  return each_key(m, [](const std::string& key, const std::string& value) {
+    constexpr std::string_view kType = "iqn.";
+    if ((key != "InitiatorName" && key != "TargetName") || !value.starts_with(kType))
+      return Ruling::aside();
+    const std::string_view date = std::string_view(value).substr(kType.size(), 8);  // yyyy-mm.
+    const auto month = date.size() < 8 ? std::string_view() : date.substr(5, 2);
+    if (is_decimal(month) && month >= "01" && month <= "12" && is_decimal(date.substr(0, 4)) &&
+        date[4] == '-' && date[7] == '.')
+      return Ruling::kept();
+    return Ruling::broken("iqn.yyyy-mm. and a domain name", pair(key, value));
+  });
+}
+
+Ruling range_rises(const Moment& m) {
+  return each_key(m, [](const std::string& name, const std::string& value) {
+    const Key* key = find_key(name);
+    const auto tilde = value.find('~');
+    if (!key || key->type != KeyType::range || tilde == std::string::npos) return Ruling::aside();
+    const auto least = wire::parse_number(value.substr(0, tilde));
+    const auto most = wire::parse_number(value.substr(tilde + 1));
+    if (least && most && *least <= *most) return Ruling::kept();
+    return Ruling::broken("a range that does not end below its beginning", pair(name, value));
+  });
+}
+
 Ruling text_is_not_empty(const Moment& m) {
   const bool begins = m.pdu.is(Opcode::text_request)
                           ? m.pdu.u32(field::target_transfer_tag) == wire::kReservedTag
@@ -235,6 +262,12 @@ constexpr Rule kRules[] = {
      Judged::both,
      kText,
      name_is_prepared},
+    {"keys.iqn_date",
+     {"R3720-3.2.6.3.1-l02", "R3720-3.2.6.3.1-l03", "R3720-3.2.6.3.1-l04", "R3720-3.2.6.3.1-l05"},
+     Judged::both,
+     kText,
+     name_has_a_date},
+    {"keys.range", {"R3720-5.1-l01"}, Judged::both, kText, range_rises},
     {"keys.not_empty",
      {"R3720-5.2-04"},
      Judged::initiator,

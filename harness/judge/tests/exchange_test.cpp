@@ -18,7 +18,8 @@ Pdu login_request(unsigned stage) {
   Pdu pdu(Opcode::login_request);
   pdu.set(field::immediate, 1).set(field::csg, stage).set(field::isid, 1).set(field::cid, 1);
   pdu.set(field::initiator_task_tag, 1);
-  pdu.data = wire::encode_text({{"InitiatorName", "iqn.a:i"}, {"TargetName", "iqn.a:t"}});
+  pdu.data =
+      wire::encode_text({{"InitiatorName", "iqn.2026-01.a:i"}, {"TargetName", "iqn.2026-01.a:t"}});
   return pdu;
 }
 

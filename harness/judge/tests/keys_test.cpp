@@ -78,6 +78,11 @@ const Row kOperationalRows[] = {
      {{"TargetName", "iqn.2026-01.example:a b"}},
      {},
      "keys.node_name keys.target_name_once login.repetition_refused"},
+    {"a name of a thirteenth month",
+     {{"TargetName", "iqn.2026-13.example:a"}},
+     {},
+     "keys.iqn_date keys.target_name_once login.repetition_refused"},
+    {"a range that falls", {{"OFMarkInt", "8192~2048"}}, {{"OFMarkInt", "Reject"}}, "keys.range"},
     {"a reserved word proposed",
      {{"MaxBurstLength", "Irrelevant"}},
      {{"MaxBurstLength", "Reject"}},
@@ -392,7 +397,8 @@ const Tale kTales[] = {
        Pdu out(Opcode::login_request);
        out.set(field::immediate, 1).set(field::csg, 1).set(field::isid, 1).set(field::cid, 1);
        out.set(field::version_max, 0);
-       out.data = wire::encode_text({{"InitiatorName", "iqn.a:i"}, {"TargetName", "iqn.a:t"}});
+       out.data = wire::encode_text(
+           {{"InitiatorName", "iqn.2026-01.a:i"}, {"TargetName", "iqn.2026-01.a:t"}});
        d.initiator(out);
        Pdu in = d.response(Opcode::login_response, 0);
        in.header[1] = 4;

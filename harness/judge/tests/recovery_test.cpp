@@ -454,7 +454,8 @@ const Tale kTales[] = {
        d.connect(50000);
        Pdu out(Opcode::login_request);
        out.set(field::immediate, 1).set(field::csg, 1).set(field::isid, 1).set(field::cid, 1);
-       out.data = wire::encode_text({{"InitiatorName", "iqn.a:i"}, {"TargetName", "iqn.a:t"}});
+       out.data = wire::encode_text(
+           {{"InitiatorName", "iqn.2026-01.a:i"}, {"TargetName", "iqn.2026-01.a:t"}});
        d.initiator(out);
        d.target(Pdu(Opcode::login_response).set(field::isid, 1).set(field::status, 0x0203));
        d.scribe.wait(120);
