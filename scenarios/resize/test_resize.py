@@ -93,24 +93,48 @@ def test_without_rescan(story, target, initiator, device):
                 failed=f"expected READ CAPACITY(16) to say {2 * GIB} bytes, got: {words.strip()}")
 
 
+WRITING = "/run/tsih-writing"  # fio's passes go on while this is there
+PASS_MIB = 24
+MOST_PASSES = GIB // (PASS_MIB << 20) - 1  # each has a region of its own below the first GiB
+# Each pass is written whole, then the next region's turn comes; at the end all are read back. So
+# the growth falls into writes however long it takes, and no block that was written goes unread.
+FIO_PASSES = f"""
+inflight() {{
+    fio --name=inflight --filename="$1" --offset=$(( $2 * {PASS_MIB} ))m --size={PASS_MIB}m \
+        --rw=randwrite --bs=32k --iodepth=8 --ioengine=libaio --direct=1 --verify=crc32c \
+        --verify_fatal=1 --randseed=1 --norandommap=0 --minimal "$3"
+}}
+passes=0
+while [ -e {WRITING} ] && [ $passes -lt {MOST_PASSES} ]; do
+    inflight "$1" $passes --do_verify=0 || exit 1
+    passes=$(( passes + 1 ))
+done
+for pass in $(seq 0 $(( passes - 1 ))); do
+    inflight "$1" $pass --verify_only || exit 1
+done
+"""
+
+
 def test_in_flight(story, target, initiator, device):
     """The growth and the rescan come in the middle of writes; fio verifies every block."""
-    story.step("fio writes, many commands at a time")
-    fio = initiator.guest.background(
-        f"fio --name=inflight --filename={device} --rw=randwrite --bs=32k --size=24m --iodepth=8 "
-        "--ioengine=libaio --direct=1 --verify=crc32c --verify_fatal=1 --randseed=1 "
-        "--norandommap=0 --minimal")
+    guest = initiator.guest
+    story.step("fio writes, many commands at a time, until it is told to stop")
+    guest.write_file("/run/passes", FIO_PASSES)
+    guest.succeed(f"touch {WRITING}")
+    fio = guest.background(f"sh -e /run/passes {device}")
     written = f"$(awk '{{print $5}}' /sys/class/block/{device.rsplit('/', 1)[1]}/stat)"
-    initiator.guest.wait_until(f"[ {written} -ge 20 ]")
+    guest.wait_until(f"[ {written} -ge 20 ]")
     grow(story, target)
     initiator.rescan()
-    at_growth = int(initiator.guest.succeed(f"echo {written}; pgrep -x fio >/dev/null"))
+    at_growth = int(guest.succeed(f"echo {written}"))
+    guest.wait_until(f"[ {written} -gt {at_growth} ]")
+    guest.succeed(f"rm {WRITING}")
     story.observed(f"fio had written {at_growth} blocks when the rescan was over, and went on")
     size = initiator.size_bytes(device)
     story.judge(size == 2 * GIB, property="resize", passed="2147483648 bytes with I/O in flight",
                 failed=f"expected 2147483648 bytes, got {size}")
-    story.step("fio finishes, then reads every block back")
-    ended = fio.wait(timeout_s=120)
+    story.step("fio finishes its pass, then reads every block of every pass back")
+    ended = fio.wait(timeout_s=300)
     story.judge(ended.ok, property="data_integrity",
                 passed="fio verified every block that it wrote around the growth",
                 failed=f"expected fio to verify every block, got {ended.output.strip()[-200:]}")

@@ -63,6 +63,12 @@ def test_a_judgement_of_the_initiator_names_the_target_as_its_peer(story, run):
     assert (found["system"], found["peer"]) == ("open-iscsi", "tsihd")
 
 
+def test_a_finding_takes_a_guests_words_of_several_lines(story, run):
+    story.finding(verdict="violation", message="expected data, got dd: 1 record\nverify: bad\n")
+    (found,) = lines(run.path / "findings.jsonl")
+    assert found["message"] == "expected data, got dd: 1 record verify: bad"
+
+
 def test_judge_fails_the_scenario_but_not_a_control(story, run):
     with pytest.raises(AssertionError, match="expected a, got b"):
         story.judge(False, passed="a", failed="expected a, got b")

@@ -112,8 +112,10 @@ class Story:
     ) -> None:
         """Judges: one line "expected …, got …", or what was seen when it passes.
 
-        `evidence` names a file in the scenario's folder, with `frame` or `line`.
+        A guest's words in `message` may have line ends: they become spaces. `evidence` names a
+        file in the scenario's folder, with `frame` or `line`.
         """
+        message = " ".join(message.split())
         finding: dict[str, Any] = {
             "clause": clause,
             "verdict": verdict,
