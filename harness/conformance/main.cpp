@@ -61,6 +61,8 @@ std::string command_line(const Arguments& arguments, const std::string& only) {
     line += " --mutual-chap " + shell_quoted(arguments.settings.target_user) + ":SECRET";
   if (!arguments.settings.provoke.empty())
     line += " --provoke " + shell_quoted(arguments.settings.provoke);
+  if (arguments.rulings != rulings_of(arguments.system))
+    line += " --rulings " + shell_quoted(arguments.rulings);
   if (arguments.settings.read_only) line += " --read-only";
   if (arguments.strict) line += " --strict";
   if (arguments.settings.initiator_name != Settings{}.initiator_name)
@@ -181,6 +183,9 @@ int main(int argc, char** argv) {
   if (const auto status = end_without_peer(arguments, suite)) return *status;
 
   if (arguments.rulings.empty()) arguments.rulings = rulings_of(arguments.system).string();
+  if (arguments.url.empty())
+    return usage(
+        "give the target's URL, for example iscsi://127.0.0.1:3260/iqn.2026-01.example:disk/0");
   const auto url = parse_target_url(arguments.url);
   if (!url) return usage(url.error());
   arguments.settings.url = *url;

@@ -7,10 +7,13 @@
 namespace tsih::suite {
 
 void add_options(CLI::App& app, Options& options) {
+  // Each takes one glob, so that a URL may come right after it.
   app.add_option("--only", options.selection.names,
-                 "cases whose names match this glob; may be repeated");
+                 "cases whose names match this glob; may be repeated")
+      ->allow_extra_args(false);
   app.add_option("--tag", options.selection.tags,
-                 "cases with a UNH number that matches this glob, 'FFP 16.*'; may be repeated");
+                 "cases with a UNH number that matches this glob, 'FFP 16.*'; may be repeated")
+      ->allow_extra_args(false);
   app.add_flag("--list", options.list, "show the chosen cases and run nothing");
   app.add_flag("--tags", options.tags,
                "show the tests of the UNH suites with the chosen cases that stand for them");

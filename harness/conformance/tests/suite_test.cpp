@@ -64,7 +64,7 @@ std::size_t lines_in(const std::string& text) {
 // A target that cannot be judged: exit 3, bounded, nothing passed, every chosen case in the folder.
 void check_unusable(std::uint16_t port, const std::string& host = "127.0.0.1") {
   Folder folder;
-  const Output output = conform({url(port, host), "--timeout-ms", "100", "--only", "nop.*", "--out",
+  const Output output = conform({"--timeout-ms", "100", "--only", "nop.*", url(port, host), "--out",
                                  folder.path.string(), "--junit", folder.path.string() + ".xml"});
   fs::remove(folder.path.string() + ".xml");
   BOOST_TEST(output.exit_status == 3, output.out << output.err);
