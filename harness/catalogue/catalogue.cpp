@@ -25,8 +25,8 @@ constexpr Names<Check, 4> kChecks{{{"active", Check::active},
                                    {"both", Check::both},
                                    {"none", Check::none}}};
 constexpr std::array<std::string_view, 4> kFates{"same", "changed", "moved", "dropped"};
-constexpr std::array<std::string_view, 9> kFields{"id",     "level",   "party", "summary", "check",
-                                                  "reason", "rfc7143", "unh",   "note"};
+constexpr std::array<std::string_view, 10> kFields{
+    "id", "level", "party", "summary", "check", "reason", "not_testable", "rfc7143", "unh", "note"};
 
 template <class Enum, std::size_t N>
 std::string_view name_in(const Names<Enum, N>& names, Enum value) {
@@ -82,6 +82,24 @@ class ClauseReader {
         wrong(fmt::format("unknown field \"{}\"", key.str()));
   }
 
+  // One of two parties only: what can be told of neither has check = "none".
+  void not_testable(Clause& clause) const {
+    if (!table_.contains("not_testable")) return;
+    const auto* reasons = table_["not_testable"].as_table();
+    if (!reasons || reasons->size() != 1 || clause.party != Party::both ||
+        clause.check == Check::none)
+      wrong("expected in \"not_testable\" one party and the reason, of a clause that binds both");
+    for (const auto& [party, reason] : *reasons) {
+      const auto words = reason.value<std::string>();
+      if (party.str() != "target" && party.str() != "initiator")
+        wrong(
+            fmt::format("unknown not_testable \"{}\", expected target or initiator", party.str()));
+      if (!words || words->find_first_not_of(" \t\n") == std::string::npos)
+        wrong("expected words in \"not_testable\", it is empty or no string");
+      clause.not_testable[party.str() == "target" ? Party::target : Party::initiator] = *words;
+    }
+  }
+
   void fate(Clause& clause) const {
     const auto* later = table_["rfc7143"].as_table();
     if (!later) wrong("expected the table \"rfc7143\", it is missing");
@@ -126,6 +144,7 @@ Clause read_clause(const ClauseReader& reader, std::string_view rfc, std::string
   clause.reason = reader.text("reason", clause.check == Check::none);
   if (clause.check != Check::none && !clause.reason.empty())
     reader.wrong("a reason goes with check = \"none\" only");
+  reader.not_testable(clause);
   reader.fate(clause);
   return clause;
 }

@@ -28,7 +28,9 @@ struct Clause {
   Party party = Party::both;
   std::string summary;
   Check check = Check::none;
-  std::string reason;        ///< with Check::none only
+  std::string reason;  ///< with Check::none only
+  /// Of a clause that binds both: for whom it cannot be told nevertheless, and why.
+  std::map<Party, std::string> not_testable;
   std::string rfc7143_fate;  ///< same, changed, moved, dropped
   std::string rfc7143_id;    ///< empty when dropped
   std::string rfc7143_asks;  ///< of a changed clause: more or less than RFC 3720; empty: neither

@@ -192,6 +192,10 @@ std::vector<std::string> check_cases(const std::vector<CaseEntry>& cases,
         wrong.push_back(fmt::format("{}: judges the {} by {}, which binds the {} only", entry.name,
                                     catalogue::name(judged), requirement.clause,
                                     catalogue::name(clause->party)));
+      else if (clause->check == catalogue::Check::none || clause->not_testable.contains(judged))
+        wrong.push_back(
+            fmt::format("{}: judges {}, which the catalogue says nobody can tell of {}s",
+                        entry.name, requirement.clause, catalogue::name(judged)));
     }
     for (const std::string& tag : entry.facts.tags)
       if (std::ranges::find(unh_tests, tag, &UnhTest::tag) == unh_tests.end())

@@ -7,8 +7,11 @@ from xml.etree import ElementTree
 
 import pytest
 from sample import HOSTILE, finding, ladder_lines, make_run, make_scenario, sample, write_json, write_lines
+from sample_catalogue import clause_text
 
-from tsih_report import clauses_cli, cli, ladder, timeline, words
+from tsih_report import catalogue, clauses_cli, cli, ladder, timeline, words
+from tsih_report.merge import merge
+from tsih_report.runs import read_run
 
 VOID = {"meta", "link", "input", "br", "hr", "img"}
 
@@ -276,6 +279,19 @@ def test_tsih_clauses_lists_what_is_uncovered(book, tmp_path, capsys):
     out = capsys.readouterr().out
     assert [line.split()[0] for line in out.splitlines()[:-1]] == [f"R3720-10.13.5-{n}" for n in ("01", "02", "06")]
     assert out.splitlines()[-1].startswith("3 clauses, 3 testable, 0 covered")
+
+
+def test_what_cannot_be_told_of_a_party_is_not_uncovered_for_it(book, tmp_path, capsys):
+    path = next(book.glob("section-*.toml"))
+    path.write_text(path.read_text() + clause_text("09", party='"both"', not_testable='{initiator = "Nobody sees it."}'))
+    for party, uncovered in (("initiator", False), ("target", True)):
+        assert clauses_cli.main(["--catalogue", str(book), "--runs", "--uncovered", "--party", party]) == 0
+        assert ("R3720-10.13.5-09" in capsys.readouterr().out) is uncovered
+    assert clauses_cli.main(["--catalogue", str(book), "R3720-10.13.5-09", "--runs"]) == 0
+    assert "not testable of initiators: Nobody sees it." in capsys.readouterr().out
+    view = merge([read_run(make_run(tmp_path / "run", [], initiator="alpha"))],
+                 catalogue.load(book))
+    assert view.system("alpha").states["R3720-10.13.5-09"] == "uncoverable"
 
 
 @pytest.mark.parametrize("arguments", [["--section", "99"], ["R3720-1-01"], ["--level", "MIGHT"]])

@@ -22,7 +22,7 @@ MAX_FILE_BYTES = 1 << 20
 _ID = re.compile(r"R(\d+)-((?:App)?[0-9A-Z][0-9A-Za-z]*(?:\.[0-9A-Z]+)*)-(\d{2}|[TMN]\d{1,2}|l\d{2})\Z")
 _ID_7143 = re.compile(r"R7143-((?:App)?[0-9A-Z][0-9A-Za-z]*(?:\.[0-9A-Z]+)*)-(?:\d{2,3}|[TMN]\d{1,2}|l\d{2})\Z")
 _REQUIRED = ("id", "level", "party", "summary", "check", "rfc7143")
-_KNOWN = set(_REQUIRED) | {"reason", "unh", "note"}
+_KNOWN = set(_REQUIRED) | {"reason", "not_testable", "unh", "note"}
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,16 @@ class Clause:
     rfc7143_asks: str | None  # of a changed clause: "more" or "less" than RFC 3720, if either
     unh: tuple[str, ...]
     note: str | None
+    not_testable: dict[str, str]  # of a clause that binds both: the party of whom nobody can tell, and why
 
     @property
     def coverable(self) -> bool:
         """False when neither a peer nor a capture can tell whether it is kept."""
         return self.check != "none"
+
+    def coverable_for(self, party: str) -> bool:
+        """The same for one party that it binds."""
+        return self.coverable and party not in self.not_testable
 
     def binds(self, party: str) -> bool:
         return self.party in (party, "both")
@@ -104,12 +109,26 @@ def _clause(path: Path, number: str, raw: dict) -> Clause:
             raise fail(f"{key} is empty")
     if (raw["check"] == "none") != ("reason" in raw):
         raise fail('needs a reason exactly when check = "none"')
+    not_testable = _not_testable(raw, fail)
     fate, new_id, asks = _fate(raw["rfc7143"], fail)
     unh = raw.get("unh", [])
     if not isinstance(unh, list) or not all(isinstance(u, str) and u for u in unh):
         raise fail('unh is not a list of test numbers such as ["17.1.1"]')
     return Clause(raw["id"], raw["level"], raw["party"], raw["summary"].strip(), raw["check"],
-                  section, raw.get("reason"), fate, new_id, asks, tuple(unh), raw.get("note"))
+                  section, raw.get("reason"), fate, new_id, asks, tuple(unh), raw.get("note"), not_testable)
+
+
+def _not_testable(raw, fail) -> dict[str, str]:
+    reasons = raw.get("not_testable", {})
+    if "not_testable" in raw and (not isinstance(reasons, dict) or len(reasons) != 1 or raw["party"] != "both"
+                                  or raw["check"] == "none"):
+        raise fail("not_testable needs one party and the reason, of a clause that binds both")
+    for party, reason in reasons.items():
+        if party not in ("target", "initiator"):
+            raise fail(f"not_testable is of {party!r}, expected target or initiator")
+        if not isinstance(reason, str) or not reason.strip():
+            raise fail("not_testable is empty")
+    return dict(reasons)
 
 
 def _fate(raw, fail) -> tuple[str, str | None, str | None]:

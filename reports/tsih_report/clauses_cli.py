@@ -55,7 +55,11 @@ def _selected(args, book, view) -> list[catalogue.Clause]:
             and (not args.section or _below(c.section, args.section))
             and (not args.level or c.level == args.level)
             and (not args.party or c.binds(args.party))
-            and (not args.uncovered or c.coverable and c.id not in covered)]
+            and (not args.uncovered or _coverable(args, c) and c.id not in covered)]
+
+
+def _coverable(args, clause: catalogue.Clause) -> bool:
+    return clause.coverable_for(args.party) if args.party else clause.coverable
 
 
 def _covered(args, view) -> set[str]:
@@ -67,8 +71,8 @@ def _below(section: str, wanted: str) -> bool:
     return section == wanted or section.startswith(wanted + ".")
 
 
-def _state(clause, view, covered) -> str:
-    if not clause.coverable:
+def _state(coverable: bool, clause, view, covered) -> str:
+    if not coverable:
         return "not testable"
     if clause.id not in covered:
         return "uncovered"
@@ -80,6 +84,7 @@ def _print_long(clause, view) -> None:
     print(f"{clause.id}  {clause.level}, binds {clause.party}, check {clause.check}")
     print(f"  {clause.summary}")
     for label, value in (("note", clause.note), ("not testable", clause.reason),
+                         *((f"not testable of {party}s", reason) for party, reason in clause.not_testable.items()),
                          ("UNH-IOL", ", ".join(clause.unh)),
                          ("RFC 7143", " ".join(filter(None, (clause.rfc7143_fate, clause.rfc7143_id)))),
                          ("cases", ", ".join(view.cases_of(clause.id)))):
@@ -90,7 +95,7 @@ def _print_long(clause, view) -> None:
 def _as_json(clause, view) -> str:
     return json.dumps({
         "id": clause.id, "level": clause.level, "party": clause.party, "summary": clause.summary,
-        "check": clause.check, "reason": clause.reason, "note": clause.note, "unh": clause.unh,
+        "check": clause.check, "reason": clause.reason, "not_testable": clause.not_testable, "note": clause.note, "unh": clause.unh,
         "rfc7143": {"fate": clause.rfc7143_fate, "id": clause.rfc7143_id},
         "cases": view.cases_of(clause.id)}, ensure_ascii=False)
 
@@ -107,9 +112,9 @@ def run(argv: list[str]) -> int:
         elif args.id:
             _print_long(clause, view)
         else:
-            print(f"{clause.id:<18} {clause.level:<10} {clause.party:<9} {_state(clause, view, _covered(args, view)):<12} {clause.summary}")
+            print(f"{clause.id:<18} {clause.level:<10} {clause.party:<9} {_state(_coverable(args, clause), clause, view, _covered(args, view)):<12} {clause.summary}")
     if not args.json and not args.id:
-        tested = [c for c in clauses if c.coverable]
+        tested = [c for c in clauses if _coverable(args, c)]
         covered = [c for c in tested if c.id in _covered(args, view)]
         print(f"{len(clauses)} clauses, {len(tested)} testable, {len(covered)} covered"
               f" (by {len(runs)} run folder{'s' if len(runs) != 1 else ''})")

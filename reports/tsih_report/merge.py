@@ -160,10 +160,10 @@ def _covered_for(runs: list[Run], findings: list[Finding]) -> dict[str, set[str]
     return covered
 
 
-def _state(clause: Clause, found: list[Finding], covered: set[str]) -> str:
+def _state(clause: Clause, found: list[Finding], covered: set[str], parties: set[str]) -> str:
     if found:
         return worst(f.verdict for f in found)
-    if not clause.coverable:
+    if not any(clause.binds(p) and clause.coverable_for(p) for p in parties):
         return UNCOVERABLE
     return NOT_RUN if clause.id in covered else UNCOVERED
 
@@ -199,7 +199,7 @@ def _systems(view: View) -> list[System]:
             found = view.by_clause.get(clause.id, {}).get(system.name, [])
             if found or any(clause.binds(p) for p in system.parties):
                 checked = set().union(*(view.covered_for[p] for p in system.parties))
-                system.states[clause.id] = _state(clause, found, checked)
+                system.states[clause.id] = _state(clause, found, checked, system.parties)
             if found:
                 system.later[_later(clause, found)] += 1
     # Targets first, ours before its peers, the rest by name.

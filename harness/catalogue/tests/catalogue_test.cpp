@@ -78,6 +78,23 @@ BOOST_AUTO_TEST_CASE(reason_and_fate_go_with_their_words) {
   BOOST_TEST(has(error_of(with(", id = \"R7143-1-01\"", "")), "rfc7143.id"));
 }
 
+BOOST_AUTO_TEST_CASE(what_cannot_be_told_of_one_party_says_of_which_and_why) {
+  const auto both = [](const std::string& more) {
+    return with("\"target\"", "\"both\"\nnot_testable = " + more);
+  };
+  const auto loaded = load(both("{initiator = \"nobody sees it\"}"));
+  BOOST_REQUIRE(loaded.has_value());
+  const Clause* clause = loaded->find("R3720-10.13.5-01");
+  BOOST_TEST(clause->not_testable.at(Party::initiator) == "nobody sees it");
+  BOOST_TEST(!clause->not_testable.contains(Party::target));
+  for (const char* wrong : {"{}", "\"initiator\"", "{initiator = \"a\", target = \"b\"}"})
+    BOOST_TEST(has(error_of(both(wrong)), "one party and the reason"));
+  BOOST_TEST(has(error_of(both("{initiator = \" \"}")), "expected words in \"not_testable\""));
+  BOOST_TEST(has(error_of(both("{both = \"a\"}")), "unknown not_testable \"both\""));
+  BOOST_TEST(has(error_of(with("\"target\"", "\"target\"\nnot_testable = {target = \"a\"}")),
+                 "of a clause that binds both"));
+}
+
 BOOST_AUTO_TEST_CASE(broken_toml_names_its_line) {
   BOOST_TEST(has(error_of("[[clause\n"), "section-test.toml:5"));
 }
