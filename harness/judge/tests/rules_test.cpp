@@ -179,7 +179,7 @@ BOOST_AUTO_TEST_CASE(every_clause_exists) {
       const bool told =
           clause->check != catalogue::Check::none &&
           std::ranges::all_of(clause->not_testable, [&](const auto& of) {
-            return rule.judged ==
+            return rule.party ==
                    (of.first == catalogue::Party::target ? Judged::initiator : Judged::target);
           });
       BOOST_TEST(told, rule.name << " judges " << id << ", which it says nobody can tell");
