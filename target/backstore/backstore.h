@@ -111,8 +111,9 @@ struct Geometry {
 /// side by side, overlapping ones too; whoever wants an order waits for `done`.
 ///
 /// A request whose `error` is set promises nothing about its range: a failed write may have
-/// changed a part of it. A flush that failed may have lost any write since the last good one; the
-/// kernel tells that once, and so does the backstore. Errors are those of read(2), write(2),
+/// changed a part of it. A flush that failed may have lost any write since the last good one. The
+/// kernel tells that once, and so does the backstore: to the next flush, whatever other requests
+/// failed before it. Errors are those of read(2), write(2),
 /// fallocate(2) and fsync(2); ETIMEDOUT and ENODEV are a SCSI device that does not answer. No error
 /// stops the backstore: the next request is tried like the first. A range that reaches beyond
 /// size_bytes is EIO and touches nothing, also when it was inside as it was submitted and the disk

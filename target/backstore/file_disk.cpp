@@ -36,7 +36,9 @@ constexpr unsigned kReadBatchIos = 4;
 constexpr unsigned kDirectWriteBatches = 8;
 constexpr unsigned kDirectBatchIos = 2;
 constexpr unsigned kBufferedWriteBatchIos = 32;
-constexpr unsigned kOtherBatches = 2;
+constexpr unsigned kDirectOtherBatches = 2;
+/// One sync serves all flushes that wait meanwhile.
+constexpr unsigned kFlushBatchIos = 64;
 
 alignas(kDirectAlignment) constexpr std::array<std::byte, 1u << 16> kZeroes{};
 
@@ -55,6 +57,18 @@ std::byte* bounce_buffer() {
 
 }  // namespace
 
+Result<FileDiskFiles> open_for_each_lane(Fd fd, bool direct, const std::string& path) {
+  if (direct) return FileDiskFiles{std::move(fd), Fd(), Fd()};
+  // By the descriptor: the path may name another file by now.
+  const std::string same = fmt::format("/proc/self/fd/{}", fd.get());
+  Fd changes(::open(same.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  Fd flushes(::open(same.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!changes || !flushes)
+    return fail(
+        fmt::format("{}: cannot open it again by {}: {}", path, same, std::strerror(errno)));
+  return FileDiskFiles{std::move(fd), std::move(changes), std::move(flushes)};
+}
+
 Result<std::uint64_t> size_of(int fd, bool block_device, const std::string& path,
                               std::uint32_t block_size_bytes) {
   std::uint64_t size_bytes = 0;
@@ -71,9 +85,9 @@ Result<std::uint64_t> size_of(int fd, bool block_device, const std::string& path
   return size_bytes - size_bytes % block_size_bytes;
 }
 
-FileDisk::FileDisk(IoPool& pool, Fd fd, FileDiskOptions options)
+FileDisk::FileDisk(IoPool& pool, FileDiskFiles files, FileDiskOptions options)
     : pool_(pool),
-      fd_(std::move(fd)),
+      files_(std::move(files)),
       options_(std::move(options)),
       cached_reads_(!options_.direct),
       end_bytes_(options_.geometry.size_bytes),
@@ -81,7 +95,8 @@ FileDisk::FileDisk(IoPool& pool, Fd fd, FileDiskOptions options)
       reads_(run_reads, this, kReadBatches, options_.direct ? kDirectBatchIos : kReadBatchIos),
       writes_(run_writes, this, options_.direct ? kDirectWriteBatches : 1,
               options_.direct ? kDirectBatchIos : kBufferedWriteBatchIos),
-      others_(run_others, this, kOtherBatches, 1) {}
+      others_(run_others, this, options_.direct ? kDirectOtherBatches : 1, 1),
+      flushes_(run_flushes, this, 1, kFlushBatchIos) {}
 
 FileDisk::~FileDisk() = default;
 
@@ -107,7 +122,7 @@ void FileDisk::submit(Io& io) {
 void FileDisk::submit_read(Io& io) {
   if (copy_in_memory(io) || read_from_cache(io)) return pool_.complete_inline(io, io.data.size());
   const bool bounces = options_.direct && !aligned(io.data);
-  if (!bounces && pool_.submit_to_ring(reads_, io, {RingRequest::Kind::read, fd_.get(), 0})) return;
+  if (!bounces && pool_.submit_to_ring(reads_, io, {RingRequest::Kind::read, fd(), 0})) return;
   pool_.submit(reads_, io);
 }
 
@@ -117,16 +132,16 @@ void FileDisk::submit_read(Io& io) {
 void FileDisk::submit_write(Io& io) {
   if (copy_in_memory(io) || write_to_cache(io)) return pool_.complete_inline(io, io.data.size());
   const bool inside = io.offset_bytes + io.data.size() <= end_bytes_;
-  const RingRequest how{RingRequest::Kind::write, fd_.get(), io.force_unit_access ? RWF_DSYNC : 0};
+  const RingRequest how{RingRequest::Kind::write, fd(), io.force_unit_access ? RWF_DSYNC : 0};
   if (options_.direct && inside && aligned(io.data) && pool_.submit_to_ring(writes_, io, how))
     return;
   pool_.submit(writes_, io);
 }
 
 void FileDisk::submit_flush(Io& io) {
-  const RingRequest how{RingRequest::Kind::sync, fd_.get(), 0};
-  if (options_.direct && pool_.submit_to_ring(others_, io, how)) return;
-  pool_.submit(others_, io);
+  const RingRequest how{RingRequest::Kind::sync, fd(), 0};
+  if (options_.direct && pool_.submit_to_ring(flushes_, io, how)) return;
+  pool_.submit(flushes_, io);
 }
 
 /// True when the page cache held all of it. RWF_NOWAIT never waits for a disk: what it does not
@@ -134,8 +149,7 @@ void FileDisk::submit_flush(Io& io) {
 bool FileDisk::read_from_cache(Io& io) {
   if (!cached_reads_ || io.data.size() > kMaxInlineBytes) return false;
   const iovec piece{io.data.data(), io.data.size()};
-  const ssize_t got =
-      ::preadv2(fd_.get(), &piece, 1, static_cast<off_t>(io.offset_bytes), RWF_NOWAIT);
+  const ssize_t got = ::preadv2(fd(), &piece, 1, static_cast<off_t>(io.offset_bytes), RWF_NOWAIT);
   if (got < 0 && errno == EOPNOTSUPP) cached_reads_ = false;
   return got == static_cast<ssize_t>(io.data.size());
 }
@@ -146,8 +160,7 @@ bool FileDisk::write_to_cache(Io& io) {
   if (!cached_writes_ || io.force_unit_access || io.data.size() > kMaxInlineBytes) return false;
   if (io.offset_bytes + io.data.size() > end_bytes_) return false;
   const iovec piece{io.data.data(), io.data.size()};
-  const ssize_t put =
-      ::pwritev2(fd_.get(), &piece, 1, static_cast<off_t>(io.offset_bytes), RWF_NOWAIT);
+  const ssize_t put = ::pwritev2(fd(), &piece, 1, static_cast<off_t>(io.offset_bytes), RWF_NOWAIT);
   if (put < 0 && errno == EOPNOTSUPP) cached_writes_ = false;
   return put == static_cast<ssize_t>(io.data.size());
 }
@@ -165,8 +178,8 @@ bool FileDisk::copy_in_memory(Io& io) {
 /// or a full one.
 int FileDisk::unless_gone(int error) const {
   std::uint64_t size_bytes = 0;
-  const bool gone = options_.block_device &&
-                    (::ioctl(fd_.get(), BLKGETSIZE64, &size_bytes) != 0 || size_bytes == 0);
+  const bool gone =
+      options_.block_device && (::ioctl(fd(), BLKGETSIZE64, &size_bytes) != 0 || size_bytes == 0);
   return gone ? ENODEV : error;
 }
 
@@ -175,8 +188,8 @@ int FileDisk::transfer(bool write, std::span<std::byte> data, std::uint64_t offs
   while (!data.empty()) {
     const iovec piece{data.data(), data.size()};
     const auto at = static_cast<off_t>(offset_bytes);
-    const ssize_t moved = write ? ::pwritev2(fd_.get(), &piece, 1, at, flags)
-                                : ::preadv2(fd_.get(), &piece, 1, at, flags);
+    const ssize_t moved =
+        write ? ::pwritev2(fd(), &piece, 1, at, flags) : ::preadv2(fd(), &piece, 1, at, flags);
     if (moved < 0 && errno == EINTR) continue;
     if (moved < 0) return unless_gone(errno);
     if (moved == 0) return unless_gone(EIO);  // past the end: truncated behind our back
@@ -204,7 +217,7 @@ int FileDisk::write_inside(std::span<std::byte> data, std::uint64_t offset_bytes
 int FileDisk::allocate_inside(int mode, const Io& io) const {
   return change_inside(io.offset_bytes, io.length_bytes, [&] {
     const int done =
-        ::fallocate(fd_.get(), mode | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(io.offset_bytes),
+        ::fallocate(fd(), mode | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(io.offset_bytes),
                     static_cast<off_t>(io.length_bytes));
     return done == 0 ? 0 : errno;
   });
@@ -247,7 +260,7 @@ void FileDisk::run_writes(void* self, Io* batch) {
                     ? disk.transfer_bounced(true, io->data, io->offset_bytes, flags)
                     : disk.write_inside(io->data, io->offset_bytes, flags);
   }
-  if (!write_through || ::fdatasync(disk.fd_.get()) == 0) return;
+  if (!write_through || ::fdatasync(disk.fd()) == 0) return;
   const int sync_error = errno;
   for (Io* io = batch; io != nullptr; io = io->next)
     if (io->error == 0) io->error = sync_error;
@@ -256,7 +269,7 @@ void FileDisk::run_writes(void* self, Io* batch) {
 void FileDisk::run_others(void* self, Io* batch) {
   const FileDisk& disk = *static_cast<FileDisk*>(self);
   for (Io* io = batch; io != nullptr; io = io->next) {
-    bool sync = io->op == Op::flush || io->force_unit_access || disk.options_.write_through;
+    bool sync = io->force_unit_access || disk.options_.write_through;
     if (io->op == Op::discard) {
       io->error = disk.discard(*io);
     } else if (io->op == Op::write_zeroes) {
@@ -265,8 +278,14 @@ void FileDisk::run_others(void* self, Io* batch) {
       disk.find_extent(*io);
       sync = false;
     }
-    if (io->error == 0 && sync && ::fdatasync(disk.fd_.get()) != 0) io->error = errno;
+    if (io->error == 0 && sync && ::fdatasync(disk.changes_fd()) != 0) io->error = errno;
   }
+}
+
+void FileDisk::run_flushes(void* self, Io* batch) {
+  const FileDisk& disk = *static_cast<FileDisk*>(self);
+  const int error = ::fdatasync(disk.flushes_fd()) == 0 ? 0 : errno;
+  for (Io* io = batch; io != nullptr; io = io->next) io->error = error;
 }
 
 /// Deallocates. On a block device PUNCH_HOLE demands that the range reads as zeroes afterwards,
@@ -275,7 +294,7 @@ int FileDisk::discard(const Io& io) const {
   if (geometry().discard_zeroes) return allocate_inside(FALLOC_FL_PUNCH_HOLE, io);
   return change_inside(io.offset_bytes, io.length_bytes, [&] {
     std::array<std::uint64_t, 2> range{io.offset_bytes, io.length_bytes};
-    return ::ioctl(fd_.get(), BLKDISCARD, range.data()) == 0 ? 0 : errno;
+    return ::ioctl(fd(), BLKDISCARD, range.data()) == 0 ? 0 : errno;
   });
 }
 
@@ -283,9 +302,9 @@ int FileDisk::discard(const Io& io) const {
 /// lseek moves, is used by nobody.
 void FileDisk::find_extent(Io& io) const {
   const auto from = static_cast<off_t>(io.offset_bytes);
-  const off_t data = ::lseek(fd_.get(), from, SEEK_DATA);
+  const off_t data = ::lseek(fd(), from, SEEK_DATA);
   io.deallocated = data > from || (data < 0 && errno == ENXIO);  // ENXIO: a hole up to the end
-  const off_t end = io.deallocated ? data : ::lseek(fd_.get(), from, SEEK_HOLE);
+  const off_t end = io.deallocated ? data : ::lseek(fd(), from, SEEK_HOLE);
   if (end > from)
     io.length_bytes = std::min(io.length_bytes, static_cast<std::uint64_t>(end - from));
 }
@@ -316,14 +335,14 @@ std::optional<SpaceUse> FileDisk::space_use() const {
   struct stat file {};
   struct statvfs beneath {};
   if (options_.block_device) return std::nullopt;
-  if (fstat(fd_.get(), &file) != 0 || fstatvfs(fd_.get(), &beneath) != 0) return std::nullopt;
+  if (fstat(fd(), &file) != 0 || fstatvfs(fd(), &beneath) != 0) return std::nullopt;
   return SpaceUse{static_cast<std::uint64_t>(file.st_blocks) * kStatBlockBytes,
                   std::uint64_t{beneath.f_bavail} * beneath.f_frsize};
 }
 
 Result<bool> FileDisk::refresh_size() {
   auto size =
-      size_of(fd_.get(), options_.block_device, options_.path, options_.geometry.block_size_bytes);
+      size_of(fd(), options_.block_device, options_.path, options_.geometry.block_size_bytes);
   if (!size) return std::unexpected(size.error());
   if (*size == options_.geometry.size_bytes) return false;
   const std::unique_lock lock(end_mutex_);
@@ -344,7 +363,7 @@ Result<void> FileDisk::resize(std::uint64_t size_bytes) {
     return fail(fmt::format("{}: cannot resize to {} bytes: expected a multiple of {} above 0",
                             options_.path, size_bytes, block));
   const std::unique_lock lock(end_mutex_);
-  if (size_bytes > INT64_MAX || ::ftruncate(fd_.get(), static_cast<off_t>(size_bytes)) != 0)
+  if (size_bytes > INT64_MAX || ::ftruncate(fd(), static_cast<off_t>(size_bytes)) != 0)
     return fail(fmt::format("{}: cannot resize to {} bytes: {}", options_.path, size_bytes,
                             size_bytes > INT64_MAX ? "too large" : std::strerror(errno)));
   options_.geometry.size_bytes = end_bytes_ = size_bytes;

@@ -22,13 +22,25 @@ struct FileDiskOptions {
   Geometry geometry;
 };
 
+/// What failed to reach the medium the kernel tells each open file once, to whoever syncs it first.
+/// So that nobody takes that word from another, each lane that syncs has an open file of its own,
+/// and runs one batch at a time. The price: after a loss each of them fails once.
+struct FileDiskFiles {
+  Fd transfers;  ///< reads, and writes with their FUA
+  Fd changes;    ///< discards and zeroes; none with `direct`: it has no pages to lose
+  Fd flushes;    ///< none with `direct`
+};
+
+/// Opens the same file or device twice more. `path` is for the error.
+Result<FileDiskFiles> open_for_each_lane(Fd fd, bool direct, const std::string& path);
+
 /// The size of what `fd` names: a regular file's or a block device's, in whole blocks.
 Result<std::uint64_t> size_of(int fd, bool block_device, const std::string& path,
                               std::uint32_t block_size_bytes);
 
 class FileDisk final : public Backstore {
  public:
-  FileDisk(IoPool& pool, Fd fd, FileDiskOptions options);
+  FileDisk(IoPool& pool, FileDiskFiles files, FileDiskOptions options);
   /// No request may be outstanding.
   ~FileDisk() override;
 
@@ -47,11 +59,15 @@ class FileDisk final : public Backstore {
   bool read_from_cache(Io& io);
   bool write_to_cache(Io& io);
   bool copy_in_memory(Io& io);
-  // On a thread of the pool. They touch fd_, options_ (but for geometry.size_bytes) and the Io
+  // On a thread of the pool. They touch files_, options_ (but for geometry.size_bytes) and the Io
   // only.
   static void run_reads(void* self, Io* batch);
   static void run_writes(void* self, Io* batch);
   static void run_others(void* self, Io* batch);
+  static void run_flushes(void* self, Io* batch);
+  int fd() const { return files_.transfers.get(); }
+  int changes_fd() const { return options_.direct ? fd() : files_.changes.get(); }
+  int flushes_fd() const { return options_.direct ? fd() : files_.flushes.get(); }
   int unless_gone(int error) const;
   int transfer(bool write, std::span<std::byte> data, std::uint64_t offset_bytes, int flags) const;
   template <class Change>
@@ -66,7 +82,7 @@ class FileDisk final : public Backstore {
   int write_zero_pages(std::uint64_t offset_bytes, std::uint64_t length_bytes) const;
 
   IoPool& pool_;
-  Fd fd_;
+  FileDiskFiles files_;
   FileDiskOptions options_;
   bool cached_reads_;
   /// A write that was under way while the file shrank must not make it grow again: writers hold
@@ -77,6 +93,7 @@ class FileDisk final : public Backstore {
   IoLane reads_;
   IoLane writes_;
   IoLane others_;
+  IoLane flushes_;
 };
 
 }  // namespace tsihd::backstore

@@ -158,7 +158,9 @@ Result<std::unique_ptr<Backstore>> finish(IoPool& pool, Fd fd, FileDiskOptions o
                     "PATH",
                     options.path, geometry.block_size_bytes));
   geometry.size_bytes = *size;
-  return std::make_unique<FileDisk>(pool, std::move(fd), std::move(options));
+  auto files = open_for_each_lane(std::move(fd), options.direct, options.path);
+  if (!files) return std::unexpected(files.error());
+  return std::make_unique<FileDisk>(pool, std::move(*files), std::move(options));
 }
 
 }  // namespace

@@ -41,7 +41,10 @@ void DeviceServer::detach(Nexus& nexus) {
     if (it->nexus == &nexus) it->task->nexus = nullptr;
   reservations_.nexus_lost(nexus);
   if (copies_ != nullptr) copies_->nexus_lost(*this, nexus);
-  if (NexusState* state = find(nexus)) aca_.clear(*state);
+  if (NexusState* state = find(nexus)) {
+    aca_.clear(*state);
+    lost_writes_.leave(state->told, nexus.initiator_name);
+  }
   last_found_ = nullptr;
   std::erase_if(nexuses_, [&](const auto& state) { return state->nexus == &nexus; });
   settle_fault();

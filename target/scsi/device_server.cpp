@@ -64,6 +64,7 @@ void DeviceServer::attach(Nexus& nexus) {
     nexuses_.push_back(std::make_unique<NexusState>());
     state = nexuses_.back().get();
     state->nexus = &nexus;
+    state->told = lost_writes_.mark_for(nexus.initiator_name);
   }
   state->attentions.establish(UnitAttention::power_on);
 }
@@ -270,6 +271,16 @@ void DeviceServer::note_disk_error(const backstore::Io& io) {
                std::strerror(io.error), disk_errors_);
 }
 
+void DeviceServer::note_flush(const Task& task) {
+  if (task.io.error == 0) return lost_writes_.note_good_flush();
+  const bool gone = task.nexus == nullptr;
+  if (!lost_writes_.note(gone ? &task.command->nexus->initiator_name : nullptr)) return;
+  log_.warning(
+      "scsi.writes_lost disk={} nexuses={} next=\"what was written since the last good "
+      "SYNCHRONIZE CACHE may be gone; every initiator's next one fails\"",
+      identity_.name, nexuses_.size());
+}
+
 // -- tasks, recycled
 
 Task* DeviceServer::take_task() {
@@ -281,6 +292,7 @@ Task* DeviceServer::take_task() {
   Task* task = free_tasks_;
   free_tasks_ = task->next_free;
   task->special = task->exclusive = task->blocked = task->running = task->disk_busy = false;
+  task->settles = false;
   task->passes_aca = task->held = task->tells_abort = task->part = false;
   task->io.force_unit_access = false;
   task->position_bytes = 0;

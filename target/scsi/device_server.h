@@ -12,6 +12,7 @@
 #include "target/base/log.h"
 #include "target/scsi/aca.h"
 #include "target/scsi/logical_unit.h"
+#include "target/scsi/lost_writes.h"
 #include "target/scsi/mode_pages.h"
 #include "target/scsi/passed.h"
 #include "target/scsi/port_groups.h"
@@ -33,6 +34,7 @@ struct NexusState {
   Nexus* nexus = nullptr;
   UnitAttentions attentions;
   bool faulted = false;  ///< there is an ACA condition for it (aca.h)
+  LostWrites::Mark told = 0;
 };
 
 /// More commands than this in one task set are answered TASK SET FULL.
@@ -128,6 +130,10 @@ class DeviceServer {
   /// The aborted task's last disk request is back.
   void drop(Task& task);
   void note_disk_error(const backstore::Io& io);
+  void note_flush(const Task& task);
+  bool tells_of_loss(NexusState& nexus) {
+    return lost_writes_.take(nexus.told, nexus.nexus->initiator_name);
+  }
   /// What was, or may be, on the medium there is so no longer.
   void note_change(std::uint64_t offset_bytes, std::uint64_t length_bytes) {
     if (watches_ > 0) tell_change(offset_bytes, length_bytes);
@@ -192,6 +198,7 @@ class DeviceServer {
   SpaceWatch space_{*this};
   bool stopped_ = false;
   std::uint64_t disk_errors_ = 0;
+  LostWrites lost_writes_;
   CopyManager* copies_ = nullptr;
   int watches_ = 0;
 };

@@ -52,7 +52,7 @@ void synchronize_cache(Task& task) {
   // IMMED only allows to answer early. Nobody gains by it here, and an error would be lost.
   task.when_enabled([](Task& it) {
     if (!it.server->geometry().write_cache) return it.good();
-    it.flush(&Task::good_step);
+    it.settle(&Task::good_step);
   });
 }
 
@@ -104,7 +104,7 @@ void start_stop_unit(Task& task) {
   // Idle and standby serve at once: a unit in them is as good as active (SBC-3 4.20).
   if (!stops) return task.good();
   if ((flags & kNoFlush) != 0 || !task.server->geometry().write_cache) return stop(task);
-  task.when_enabled([](Task& it) { it.flush(stop); });
+  task.when_enabled([](Task& it) { it.settle(stop); });
 }
 
 /// The medium is not removable: to prevent its removal nothing has to be kept in mind.

@@ -71,7 +71,7 @@ void apply(Task& task, const ModeState& wanted) {
     server.set_mode(wanted);
   }
   if (!cache_ends) return task.good();
-  task.flush(&Task::good_step);  // what was cached until now
+  task.settle(&Task::good_step);  // what was cached until now
 }
 
 void mode_select_now(Task& task) {

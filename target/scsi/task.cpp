@@ -131,6 +131,11 @@ void Task::flush(Step next) {
   submit(backstore::Op::flush, next);
 }
 
+void Task::settle(Step next) {
+  settles = true;
+  flush(next);
+}
+
 void Task::discard(std::uint64_t offset_bytes, std::uint64_t length_bytes, Step next) {
   io.offset_bytes = offset_bytes;
   io.length_bytes = length_bytes;
@@ -208,7 +213,16 @@ void Task::disk_done(backstore::Io& io) {
     task.after_disk();
 }
 
+/// Before anything else: the flush may be one of an aborted command, whose initiator hears nothing.
+void Task::look_for_losses() {
+  server->note_flush(*this);
+  if (settles && nexus != nullptr && !command->aborted && server->tells_of_loss(*nexus) &&
+      io.error == 0)
+    io.error = EIO;
+}
+
 void Task::after_disk() {
+  if (io.op == backstore::Op::flush) look_for_losses();
   if (command->aborted) return server->drop(*this);
   if (io.error == 0) return step(*this);
   if (const auto gone = first_lba_gone())

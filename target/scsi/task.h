@@ -38,6 +38,7 @@ struct Task {
   bool running = false;    ///< has had its turn
   bool part = false;       ///< a command of a copy: the turn it has is the copy's
   bool disk_busy = false;  ///< io is with the backstore, or a part of its copy with a unit
+  bool settles = false;    ///< its flush answers for the writes of its nexus (lost_writes.h)
 
   // -- the device server's
   bool passes_aca = false;   ///< starts and ends although there is an ACA condition (aca.h)
@@ -84,6 +85,8 @@ struct Task {
   void write(std::uint64_t offset_bytes, std::span<const std::byte> from, bool force_unit_access,
              Step next);
   void flush(Step next);
+  /// The same, for a command that promises that earlier writes are durable (lost_writes.h).
+  void settle(Step next);
   void discard(std::uint64_t offset_bytes, std::uint64_t length_bytes, Step next);
   void write_zeroes(std::uint64_t offset_bytes, std::uint64_t length_bytes, bool force_unit_access,
                     Step next);
@@ -101,6 +104,7 @@ struct Task {
  private:
   void submit(backstore::Op op, Step next);
   void after_disk();
+  void look_for_losses();
   void note_change() const;
   void end_without_data(Status status);
   std::optional<std::uint64_t> first_lba_gone();

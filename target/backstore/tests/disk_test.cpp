@@ -35,6 +35,10 @@ struct Folder {
   std::string file(const char* name) const { return (path / name).string(); }
 };
 
+FileDiskFiles opened(const char* path) {
+  return open_for_each_lane(Fd(::open(path, O_RDWR | O_CLOEXEC)), false, path).value();
+}
+
 /// Past the page cache, as `block` has its device; no block device is needed to see it. Where the
 /// filesystem of the tests' folder has no O_DIRECT it is one more file.
 std::unique_ptr<Backstore> open_direct(IoPool& pool, const std::string& path) {
@@ -46,7 +50,8 @@ std::unique_ptr<Backstore> open_direct(IoPool& pool, const std::string& path) {
   FileDiskOptions options{.type = "fileio", .path = path, .direct = direct, .geometry = {}};
   options.geometry.size_bytes = kMiB;
   options.geometry.can_discard = true;
-  return std::make_unique<FileDisk>(pool, std::move(fd), std::move(options));
+  auto files = open_for_each_lane(std::move(fd), direct, path).value();
+  return std::make_unique<FileDisk>(pool, std::move(files), std::move(options));
 }
 
 struct Fixture {
@@ -300,7 +305,7 @@ BOOST_FIXTURE_TEST_CASE(zeroes_do_not_grow_a_file_that_shrank_outside, Fixture) 
 BOOST_FIXTURE_TEST_CASE(a_full_filesystem_is_an_error_and_the_disk_stays_up, Fixture) {
   FileDiskOptions options{.type = "fileio", .path = "/dev/full", .geometry = {}};
   options.geometry.size_bytes = kMiB;
-  FileDisk disk(*pool, Fd(::open("/dev/full", O_RDWR | O_CLOEXEC)), std::move(options));
+  FileDisk disk(*pool, opened("/dev/full"), std::move(options));
   std::vector<std::byte> data(4096, std::byte{1});
   BOOST_TEST(run(disk, Op::write, 0, data) == ENOSPC);
   BOOST_TEST(run(disk, Op::read, 0, data) == 0);
@@ -313,10 +318,10 @@ BOOST_FIXTURE_TEST_CASE(a_device_that_is_gone_is_no_bad_block, Fixture) {
   FileDiskOptions options{
       .type = "block", .path = "/dev/full", .block_device = true, .geometry = {}};
   options.geometry.size_bytes = kMiB;
-  FileDisk full(*pool, Fd(::open("/dev/full", O_RDWR | O_CLOEXEC)), options);
+  FileDisk full(*pool, opened("/dev/full"), options);
   std::vector<std::byte> data(4096);
   BOOST_TEST(run(full, Op::write, 0, data) == ENODEV);
-  FileDisk empty(*pool, Fd(::open("/dev/null", O_RDWR | O_CLOEXEC)), options);
+  FileDisk empty(*pool, opened("/dev/null"), options);
   BOOST_TEST(run(empty, Op::read, 0, data) == ENODEV);
   BOOST_TEST(!empty.refresh_size().has_value());
   BOOST_TEST(empty.geometry().size_bytes == kMiB);
@@ -376,7 +381,8 @@ BOOST_FIXTURE_TEST_CASE(a_disk_whose_discards_leave_anything_goes_by_blkdiscard,
   options.geometry.size_bytes = kMiB;
   options.geometry.can_discard = true;
   options.geometry.discard_zeroes = false;
-  FileDisk disk(*pool, std::move(fd), std::move(options));
+  FileDisk disk(*pool, open_for_each_lane(std::move(fd), false, options.path).value(),
+                std::move(options));
   BOOST_TEST(run(disk, Op::discard, 0, {}, 4096) == ENOTTY);  // a file has no such ioctl
   BOOST_TEST(run(disk, Op::discard, kMiB, {}, 4096) == EIO);
 }

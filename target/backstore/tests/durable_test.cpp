@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
@@ -27,6 +28,13 @@ struct Kernel {
   std::atomic<int> sync_error{0};      ///< of every sync
   std::atomic<int> halves{0};          ///< so many transfers are cut in two
   std::atomic<int> interruptions{0};   ///< so many transfers end with EINTR
+  /// So often could pages not be written back. Each open file is told once, by its next sync.
+  std::atomic<int> losses{0};
+  std::array<std::atomic<int>, 1024> told{};
+
+  bool tells_loss(int fd) {
+    return told.at(static_cast<std::size_t>(fd)).exchange(losses) != losses;
+  }
 } kernel;
 
 bool takes_one(std::atomic<int>& count) {
@@ -48,10 +56,14 @@ ssize_t transfer(long call, int fd, const iovec* pieces, off_t at, int flags) {
 extern "C" int fdatasync(int fd) {
   ++kernel.syncs;
   if (kernel.sync_error != 0) return errno = kernel.sync_error, -1;
+  if (kernel.tells_loss(fd)) return errno = EIO, -1;
   return static_cast<int>(::syscall(SYS_fdatasync, fd));
 }
 extern "C" ssize_t pwritev2(int fd, const iovec* pieces, int, off_t at, int flags) {
-  if ((flags & RWF_DSYNC) != 0) ++kernel.durable_writes;
+  if ((flags & RWF_DSYNC) != 0) {
+    ++kernel.durable_writes;
+    if (kernel.tells_loss(fd)) return errno = EIO, -1;
+  }
   return transfer(SYS_pwritev2, fd, pieces, at, flags);
 }
 extern "C" ssize_t preadv2(int fd, const iovec* pieces, int, off_t at, int flags) {
@@ -66,7 +78,8 @@ struct Fixture {
 
   Fixture() {
     kernel.syncs = kernel.durable_writes = kernel.sync_error = 0;
-    kernel.halves = kernel.interruptions = 0;
+    kernel.halves = kernel.interruptions = kernel.losses = 0;
+    for (auto& told : kernel.told) told = 0;
   }
 
   std::unique_ptr<Backstore> open(bool write_through) {
@@ -77,7 +90,8 @@ struct Fixture {
     FileDiskOptions options{.type = "fileio", .path = name, .geometry = {}};
     options.write_through = write_through;
     options.geometry.size_bytes = kMiB;
-    return std::make_unique<FileDisk>(*pool, std::move(fd), std::move(options));
+    auto files = open_for_each_lane(std::move(fd), options.direct, name).value();
+    return std::make_unique<FileDisk>(*pool, std::move(files), std::move(options));
   }
   int run(Backstore& disk, Op op, std::span<std::byte> moved, bool fua = false) {
     Io io;
@@ -134,6 +148,26 @@ BOOST_FIXTURE_TEST_CASE(an_error_of_the_sync_is_the_requests, Fixture) {
     kernel.sync_error = 0;
     BOOST_TEST(run(*disk, Op::flush, {}) == 0);
   }
+}
+
+// Red when a request that makes no promise for the others takes a flush's only word of a loss.
+BOOST_FIXTURE_TEST_CASE(a_flush_learns_of_a_loss_whoever_synced_before, Fixture) {
+  auto disk = open(false);
+  BOOST_TEST(run(*disk, Op::write, data) == 0);
+  kernel.losses = 1;
+  BOOST_TEST(run(*disk, Op::write, data, true) == EIO);
+  BOOST_TEST(run(*disk, Op::discard, {}, true) == EIO);
+  BOOST_TEST(run(*disk, Op::flush, {}) == EIO);
+  BOOST_TEST(run(*disk, Op::flush, {}) == 0);
+}
+
+// Red when a discard that syncs meanwhile takes a write's only word of its loss.
+BOOST_FIXTURE_TEST_CASE(a_write_learns_of_its_loss_whoever_synced_before, Fixture) {
+  auto disk = open(true);
+  kernel.losses = 1;
+  BOOST_TEST(run(*disk, Op::discard, {}) == EIO);
+  BOOST_TEST(run(*disk, Op::write, data) == EIO);
+  BOOST_TEST(run(*disk, Op::write, data) == 0);
 }
 
 // Red when a short transfer passes for the whole, or an interruption for an error.

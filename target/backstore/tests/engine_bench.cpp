@@ -54,7 +54,8 @@ class Reader {
                             .geometry = {}};
     options.geometry.size_bytes = size_of(fd.get(), options.block_device, path, kBytes).value();
     blocks_ = options.geometry.size_bytes / kBytes;
-    disk_ = std::make_unique<FileDisk>(**pool_, std::move(fd), std::move(options));
+    auto files = open_for_each_lane(std::move(fd), options.direct, path).value();
+    disk_ = std::make_unique<FileDisk>(**pool_, std::move(files), std::move(options));
     memory_ = static_cast<std::byte*>(std::aligned_alloc(kBytes, kBytes * kDepth));
   }
   ~Reader() {

@@ -222,7 +222,7 @@ BOOST_AUTO_TEST_CASE(disk_errors_become_sense_and_the_unit_goes_on) {
   Sent& flush = a->send(cdb10(0x35, 0, 0));
   disk().complete(0, EIO);
   BOOST_TEST(flush.failed(0x3, 0x0c00));
-  BOOST_TEST(log.size() == 4u);
+  BOOST_TEST(log.size() == 5u);  // the four, and that a flush may have lost writes
   disk().holding = false;
   BOOST_TEST(a->send(cdb10(0x2a, 7, 1), Bytes(512)).good());
 }

@@ -1,4 +1,6 @@
 // What a volatile cache must not hide: FUA, VERIFY, and WCE switched off.
+#include <cerrno>
+
 #include "target/scsi/tests/bench.h"
 
 using namespace tsihd;
@@ -14,14 +16,14 @@ struct CacheBench : ScriptedBench {
     BOOST_TEST((disk().held[0]->op == op));
     disk().complete(0);
   }
-  void switch_write_cache_off() {
+  const Sent& switch_write_cache_off() {
     constexpr std::size_t kFlags = 4 + 2;
     Bytes list = a->send({0x1a, 0x08, 0x08, 0, 255, 0}).data();
     list[0] = list[2] = std::byte{0};
     list.at(kFlags) &= ~std::byte{0x04};  // WCE
     const Sent& done = a->send({0x15, 0x10, 0, 0, static_cast<std::uint8_t>(list.size()), 0}, list);
     expect(backstore::Op::flush);
-    BOOST_TEST(done.good());
+    return done;
   }
 };
 
@@ -74,11 +76,18 @@ BOOST_AUTO_TEST_CASE(fua_reaches_the_disk) {
   BOOST_TEST(!is_forced({0x0a, 0, 0, 0, 1, 0}, Bytes(512)));
   BOOST_TEST(!is_forced(zeroes, {}));
   BOOST_TEST(!is_forced(unmap, unmap_list));
-  switch_write_cache_off();
+  BOOST_TEST(switch_write_cache_off().good());
   BOOST_TEST(is_forced(cdb10(0x2a, 0, 1), Bytes(512)));
   BOOST_TEST(is_forced(zeroes, {}));
   BOOST_TEST(is_forced(pattern, filled(512, 1)));
   BOOST_TEST(is_forced(unmap, unmap_list));
+}
+
+// Red when the end of the cache is said to have gone well, and writes were lost before it.
+BOOST_AUTO_TEST_CASE(the_end_of_the_cache_answers_for_what_was_in_it) {
+  b->send(cdb10(0x35, 0, 0));
+  disk().complete(0, EIO);
+  BOOST_TEST(switch_write_cache_off().failed(0x3, 0x0c00));
 }
 
 // Red when VERIFY looks at a cache instead of the medium.
