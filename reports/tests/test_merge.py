@@ -168,3 +168,15 @@ def test_who_was_judged_as_what(view_of):
     assert view_of(found, initiator="iscsi-inq").system("alpha").parties == {"initiator"}
     assert view_of(found, what="judge").system("alpha").parties == {"initiator"}
     assert view_of(found).system("alpha").parties == {"initiator", "target"}
+
+
+# Red when whoever stands in a scenario run as its system is counted as a target.
+def test_a_scenario_judges_the_party_that_its_findings_name(book, tmp_path):
+    about = {"scenario": "initiators.conformance", "system": "beta", "party": "initiator"}
+    folder = make_run(tmp_path / "run", [finding(clause="R3720-10.13.5-02", **about)], what="scenarios",
+                      systems=["alpha", "beta"])
+    make_scenario(folder, "initiators.conformance", "beta", extra_io=1)
+    make_scenario(folder, "login.chap", "alpha", extra_io=1)  # it broke off before it found anything
+    view = merge([read_run(folder)], catalogue.load(book))
+    assert (view.system("beta").parties, view.system("alpha").parties) == ({"initiator"}, {"target"})
+    assert view.system("beta").scenarios["passed"] == 1 and "03" not in states(view, "beta")

@@ -181,15 +181,18 @@ def _systems(view: View) -> list[System]:
         return systems.setdefault(name, System(name))
 
     for run in view.runs:
-        # A judge's run names both ends of a capture: its findings say which is what.
         for name in (run.info.get("systems") or []) if run.what != "judge" else []:
-            get(str(name)).parties.add("initiator" if run.info.get("initiator") else "target")
+            system = get(str(name))
+            # Runs of scenarios name all that took part: the findings say who is what.
+            if run.what != "scenarios":
+                system.parties.add("initiator" if run.info.get("initiator") else "target")
     for finding in view.findings:
         get(finding.system).parties.add(finding.party)
     for scenario in view.scenarios:
         if scenario.system:
-            get(scenario.system).parties.add("target")
             get(scenario.system).scenarios[scenario.outcome] += 1
+    for system in systems.values():
+        system.parties = system.parties or {"target"}  # a scenario that broke off before it found anything
     for system in systems.values():
         for run in view.runs:
             version = (run.info.get("versions") or {}).get(system.name)
