@@ -318,6 +318,7 @@ void Follower::login_response(Connection& connection, const Pdu& pdu, const wire
   ++login.responses;
   if (pdu[field::status] != 0) {
     login.refused = true;
+    if (login.predecessor) login.predecessor->giving_way.clear();
     return;
   }
   if (pdu[field::transit] && pdu[field::nsg] == kFullFeature) login_over(connection, pdu);
@@ -369,9 +370,19 @@ void Follower::find_predecessor(Connection& connection, const Pdu& pdu,
   for (auto at = first_of(key); at != sessions_.end() && is_of(at->first, key); ++at) {
     if (at->second->target_name != target) continue;
     connection.login.predecessor = at->second;
-    if (!at->second->over && (pdu[field::tsih] == 0 || at->second->handle == pdu[field::tsih]))
-      return;
+    const bool whole_session = pdu[field::tsih] == 0;
+    if (at->second->over || (!whole_session && at->second->handle != pdu[field::tsih])) continue;
+    give_way(*at->second, whole_session, static_cast<std::uint16_t>(pdu[field::cid]));
+    return;
   }
+}
+
+// All of the session, or its connection of this CID.
+void Follower::give_way(Session& session, bool whole_session, std::uint16_t cid) {
+  if (whole_session) session.giving_way = session.alive;
+  const auto at = session.connection_of_cid.find(cid);
+  if (!whole_session && at != session.connection_of_cid.end())
+    session.giving_way.insert(at->second);
 }
 
 void Follower::logout_response(Connection& connection, const SeenPdu& seen) {

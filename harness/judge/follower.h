@@ -39,6 +39,7 @@ class Follower {
   Sessions::iterator first_of(const SessionKey& key);
   static bool is_of(const SessionKey& one, const SessionKey& other);
   void find_predecessor(Connection& connection, const Pdu& pdu, const wire::TextKeys& keys);
+  static void give_way(Session& session, bool whole_session, std::uint16_t cid);
   static void logout_response(Connection& connection, const SeenPdu& seen);
   void request(Connection& connection, const SeenPdu& seen, const wire::TextKeys* keys);
   void response(Connection& connection, const SeenPdu& seen, const wire::TextKeys* keys);

@@ -146,6 +146,8 @@ struct Session {
   std::map<std::uint16_t, unsigned> connection_of_cid;  ///< the latest, by number
   std::set<unsigned> alive;                             ///< connections, by number
   std::set<unsigned> logged_out;                        ///< likewise
+  /// Likewise: a login is under way that takes their place (5.3.4, 5.3.5).
+  std::set<unsigned> giving_way;
   bool cold_reset = false;      ///< carried out: the target has to end all connections (10.5.1)
   bool drop_announced = false;  ///< by Asynchronous Message
   std::optional<unsigned> closing_connection;  ///< where a Logout Request for all of it went out
@@ -193,7 +195,7 @@ struct LoginState {
   bool target_auth = false;         ///< SRP: the initiator wants it
   std::string wrong_step;           ///< what was wrong in the target's last step
   /// The session of this initiator, ISID and target that was there before; may be none.
-  std::shared_ptr<const Session> predecessor;
+  std::shared_ptr<Session> predecessor;
 };
 
 /// An Asynchronous Message that asks the initiator for something.

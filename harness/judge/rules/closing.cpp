@@ -14,6 +14,9 @@ bool has_closed(const Moment& m, From from) {
 bool patience_is_over(const Moment& m, std::uint64_t since_ns) {
   return m.closing->capture_end_ns > since_ns + kPatienceNs;
 }
+/// An initiator's login has asked for the place of this connection, which ends it by an implicit
+/// logout: that is no exception of the target's, and nothing to be announced (5.3.4, 5.3.5).
+bool gives_way(const Moment& m) { return m.session.giving_way.contains(m.connection.number); }
 /// Nothing of what this side sent is missing.
 bool whole(const Moment& m) {
   return m.connection.seen_from_syn && !m.connection.hole[0] && !m.connection.hole[1];
@@ -30,7 +33,7 @@ Ruling shuts_down_outside_full_feature(const Moment& m) {
   if (!whole(m)) return Ruling::unseen();
   if (m.connection.phase != Phase::full_feature || m.connection.logout_answered || m.session.over)
     return Ruling::kept();
-  if (m.from == From::target && (m.session.cold_reset || m.session.drop_announced))
+  if (m.from == From::target && (m.session.cold_reset || m.session.drop_announced || gives_way(m)))
     return Ruling::aside();  // it has to, or has said so
   return Ruling::broken("a TCP connection shut down outside of full feature phase", "a FIN in it");
 }
@@ -38,7 +41,7 @@ Ruling shuts_down_outside_full_feature(const Moment& m) {
 Ruling target_says_so_before(const Moment& m) {
   if (m.closing->first != From::target || !whole(m)) return Ruling::aside();
   if (m.connection.phase != Phase::full_feature || m.connection.logout_answered || m.session.over ||
-      m.session.cold_reset)
+      m.session.cold_reset || gives_way(m))
     return Ruling::aside();
   if (m.session.drop_announced) return Ruling::kept();
   return Ruling::broken("an Asynchronous Message before the target ends a connection", "none");

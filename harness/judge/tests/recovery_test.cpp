@@ -426,6 +426,47 @@ const Tale kTales[] = {
        d.scribe.close(50000, From::target);
      },
      ""},
+    {"a reset of the target while its session is reinstated",
+     [](Dialogue& d) {
+       log_in_at_level(d, "0");
+       d.connect(50001);
+       d.login(kOperational, {}, {});
+       d.scribe.reset(50000, From::target);
+       d.handle = 10;
+       d.login(kOperational, {}, {}, kFullFeature);
+     },
+     ""},
+    {"a reset of the target when the login that would reinstate its session was refused",
+     [](Dialogue& d) {
+       log_in_at_level(d, "0");
+       d.connect(50001);
+       d.login(kOperational, {}, {});
+       d.initiator(Pdu(Opcode::login_request)
+                       .set(field::immediate, 1)
+                       .set(field::csg, kOperational)
+                       .set(field::isid, 0x800000000001)
+                       .set(field::cid, 1)
+                       .set(field::initiator_task_tag, 1)
+                       .set(field::cmd_sn, d.cmd_sn)
+                       .set(field::exp_stat_sn, 101));
+       d.target(d.response(Opcode::login_response, 1)
+                    .set(field::isid, 0x800000000001)
+                    .set(field::status, 0x0302));
+       d.scribe.reset(50000, From::target);
+     },
+     "closing.announced"},
+    {"a FIN of the target while another connection of the session is reinstated",
+     [](Dialogue& d) {
+       log_in_at_level(d, "0");
+       d.connect(50001, 2);
+       d.asked_handle = d.handle;
+       d.log_in();
+       d.connect(50002, 2);
+       d.login(kOperational, {}, {});
+       d.scribe.close(50001, From::target);
+       d.scribe.close(50000, From::target);
+     },
+     "closing.graceful closing.announced"},
     {"a FIN before the Logout Response",
      [](Dialogue& d) {
        log_in_at_level(d, "0");

@@ -5,7 +5,7 @@
 namespace tsih::judge::testing {
 namespace {
 
-constexpr std::uint8_t kFin = 1, kSyn = 2, kAck = 16;
+constexpr std::uint8_t kFin = 1, kSyn = 2, kRst = 4, kAck = 16;
 
 void append(Bytes& out, std::uint64_t value, unsigned bytes) {  // in network byte order
   for (unsigned i = bytes; i-- > 0;) out.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
@@ -38,6 +38,8 @@ void Scribe::close(std::uint16_t client_port, From by) {
 }
 
 void Scribe::shut(std::uint16_t client_port, From by) { frame(client_port, by, {}, kFin | kAck); }
+
+void Scribe::reset(std::uint16_t client_port, From by) { frame(client_port, by, {}, kRst | kAck); }
 
 void Scribe::frame(std::uint16_t client_port, From from, const Bytes& bytes, std::uint8_t flags,
                    bool seen) {

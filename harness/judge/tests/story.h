@@ -21,7 +21,8 @@ class Scribe {
   void open(std::uint16_t client_port);
   void send(std::uint16_t client_port, From from, const Bytes& bytes, bool seen = true);
   void close(std::uint16_t client_port, From by);
-  void shut(std::uint16_t client_port, From by);  ///< a FIN of one side only
+  void shut(std::uint16_t client_port, From by);   ///< a FIN of one side only
+  void reset(std::uint16_t client_port, From by);  ///< an RST: nothing of it is seen any more
   void wait(std::uint32_t seconds) { seconds_ += seconds; }
   const Bytes& file() const { return file_; }
   std::uint16_t target_port = 3260;
