@@ -35,6 +35,9 @@ Verdict verdict_in(const toml::table& table) {
                           text(table, "case"), verdict)};
 }
 
+// Those are the report's: no case comes to them.
+bool is_of_a_scenario(const toml::table& table) { return table.contains("property"); }
+
 // One for each clause, where several are broken together.
 void add(const toml::table& table, std::vector<Ruling>& rulings) {
   std::vector<std::string> clauses;
@@ -58,7 +61,8 @@ std::expected<Rulings, std::string> Rulings::load(const fs::path& file) {
     std::vector<Ruling> rulings;
     if (const auto* list = all["ruling"].as_array())
       for (const auto& each : *list)
-        if (const auto* table = each.as_table()) add(*table, rulings);
+        if (const auto* table = each.as_table(); table && !is_of_a_scenario(*table))
+          add(*table, rulings);
     return Rulings(std::move(rulings));
   } catch (const Wrong& wrong) {
     return std::unexpected(fmt::format("{}: {}", file.string(), wrong.message));

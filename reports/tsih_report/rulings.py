@@ -15,17 +15,18 @@ MAX_FILES = 100
 MAX_FILE_BYTES = 1 << 20
 # The case of a ruling on what the passive judge saw in captures of scenarios: those findings have none.
 JUDGE = "judge"
-_REQUIRED = ("case", "clause", "verdict", "says", "reason")
+_REQUIRED = ("case", "subject", "verdict", "says", "reason")
+_FIELDS = ("case", "clause or property", "verdict", "says", "reason")
 
 
 @dataclass(frozen=True)
 class Ruling:
     """`says` is a part of the finding's message, and all of what is expected to stand there. What comes
-    `sometimes` surprises nobody by not coming."""
+    `sometimes` surprises nobody by not coming. `case` is a case, JUDGE, or the scenario that judged a property."""
 
     system: str
     case: str
-    clause: str
+    subject: str  # clause or property
     verdict: str
     says: str
     reason: str
@@ -36,18 +37,18 @@ class Ruling:
                 and self.says in finding.message)
 
     def is_about(self, finding) -> bool:
-        return (finding.system == self.system and finding.clause == self.clause
-                and (finding.case == self.case or self.case == JUDGE and not finding.case))
+        judged_by = finding.case or (JUDGE if finding.clause else finding.scenario)
+        return (finding.system, finding.subject, judged_by) == (self.system, self.subject, self.case)
 
 
 def _ruling(path: Path, system: str, raw: dict) -> Ruling:
     name = raw.get("case", "(no case)")
-    for key in _REQUIRED:
+    for key, told in zip(_REQUIRED, _FIELDS):
         if not isinstance(raw.get(key), str) or not raw[key].strip():
-            raise ReportError(f"{path}: {name}: has no {key}")
+            raise ReportError(f"{path}: {name}: has no {told}")
     unknown = sorted(set(raw) - set(_REQUIRED) - {"sometimes"})
     if unknown:
-        raise ReportError(f"{path}: {name}: unknown field {unknown[0]}, expected one of {', '.join(_REQUIRED)}")
+        raise ReportError(f"{path}: {name}: unknown field {unknown[0]}, expected one of {', '.join(_FIELDS)}")
     if not isinstance(raw.get("sometimes", False), bool):
         raise ReportError(f"{path}: {name}: sometimes is {raw['sometimes']!r}, expected true or false")
     if raw["verdict"] not in ("violation", "warning"):
@@ -55,10 +56,14 @@ def _ruling(path: Path, system: str, raw: dict) -> Ruling:
     return Ruling(system, *(raw[key].strip() for key in _REQUIRED), sometimes=raw.get("sometimes", False))
 
 
-def _each_clause(entries: list[dict]) -> list[dict]:
-    """One entry for each clause, where several are broken together."""
-    return [entry | {"clause": clause} for entry in entries
-            for clause in (entry["clause"] if isinstance(entry.get("clause"), list) else [entry.get("clause")])]
+def _each_subject(entries: list[dict]) -> list[dict]:
+    """One entry for each clause, where several are broken together, or for the property of a scenario."""
+    result = []
+    for entry in entries:
+        rest = {key: value for key, value in entry.items() if key not in ("clause", "property")}
+        subjects = entry.get("clause", entry.get("property"))
+        result += [rest | {"subject": one} for one in (subjects if isinstance(subjects, list) else [subjects])]
+    return result
 
 
 def load(folder: Path) -> list[Ruling]:
@@ -74,11 +79,11 @@ def load(folder: Path) -> list[Ruling]:
             raw = tomllib.loads(path.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ReportError(f"{path}: not TOML: {error}") from None
-        for entry in _each_clause(raw.get("ruling", [])):
+        for entry in _each_subject(raw.get("ruling", [])):
             ruling = _ruling(path, path.stem, entry)
-            key = (ruling.system, ruling.case, ruling.clause)
+            key = (ruling.system, ruling.case, ruling.subject)
             if key in seen:
-                raise ReportError(f"{path}: {ruling.case}: {ruling.clause} is ruled on twice")
+                raise ReportError(f"{path}: {ruling.case}: {ruling.subject} is ruled on twice")
             seen.add(key)
             rulings.append(ruling)
     return rulings
@@ -100,6 +105,6 @@ def apply(rulings: list[Ruling], findings: list) -> list[str]:
                 finding.ruling = ruling
         if about and not ruling.sometimes and not any(f.ruling is ruling for f in about):
             got = about[-1]
-            surprises.append(f"{ruling.system}: {ruling.case} was expected to be a {ruling.verdict} of {ruling.clause}"
+            surprises.append(f"{ruling.system}: {ruling.case} was expected to be a {ruling.verdict} of {ruling.subject}"
                              f" ({ruling.says}); it is now {got.verdict}: {got.message}")
     return surprises

@@ -139,6 +139,13 @@ clause = ["R3720-10.19-03", "R3720-10.19.1-01"]
 verdict = "violation"
 says = "got target transfer tag 5"
 reason = "It has a tag for everything."
+
+[[ruling]]
+case = "resize.grow"
+property = "growth_is_told"
+verdict = "violation"
+says = "got none"
+reason = "Of a scenario: no case of ours."
 )";
   const auto run = [&](const Mutant& mutant) {
     return conform(targets(), Target::plain, mutant,
