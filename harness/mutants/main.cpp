@@ -131,7 +131,8 @@ int main(int argc, char** argv) {
   app.add_option("URL", arguments.url,
                  "iscsi://ADDR:PORT/IQN/LUN of a good target; without it a tsihd is started on "
                  "loopback for each kind that is needed");
-  app.add_option("--only", arguments.only, "mutants whose names begin so: nop., r2t.every_field/1");
+  app.add_option("--only", arguments.only,
+                 "mutants whose names begin so: nop., r2t.every_field/another_lun");
   app.add_option("--out", arguments.out, "run folder (build/runs/<utc>-mutants)");
   app.add_flag("--list", list, "show the mutants and run nothing");
   app.footer(

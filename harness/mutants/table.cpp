@@ -2,14 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 namespace tsih::mutants {
 
 void Table::add(Target target, const Row& row) {
-  const auto earlier = std::ranges::count(entries_, row.test_case, &Entry::test_case);
   entries_.push_back(
-      {fmt::format("{}/{}", row.test_case, earlier + 1), row.test_case, target, row.mutant});
+      {fmt::format("{}/{}", row.test_case, row.breach), row.test_case, target, row.mutant});
 }
 
 Table all_mutants() {

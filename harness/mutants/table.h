@@ -21,14 +21,16 @@ enum class Target : std::uint8_t {
   provoked,          ///< sends Asynchronous Messages when it is told to
 };
 
-/// A case, and what it has to notice.
+/// A case, and what it has to notice: by its name how this target breaks the rule, and the way it
+/// does.
 struct Row {
   const char* test_case;
+  const char* breach;  ///< another one for each mutant of a case
   Mutant mutant;
 };
 
 struct Entry {
-  std::string name;  ///< of the mutant: "nop.ping_is_answered/1", counted for each case
+  std::string name;  ///< "nop.ping_is_answered/tag_in_the_answer": the case, and the breach
   std::string test_case;
   Target target = Target::plain;
   Mutant mutant;

@@ -35,15 +35,19 @@ void kerberos_and_spkm(Table& table) {
   const Mutation long_token = in_reply_to("SPKM_REQ", {{"SPKM_REP_TI", too_long(65536)}});
   const Mutation error = in_reply_to("SPKM_REQ", {{"SPKM_ERROR", "0x3000"}});
   const Row rows[] = {
-      {kerberos, choosing("KRB5", unchanged())},
-      {kerberos, choosing("KRB5", in_reply_to("KRB_AP_REQ", {{"KRB_AP_REP", "0x6f00"}}))},
-      {kerberos, choosing("KRB5", long_answer)},
-      {spkm, choosing("SPKM1", unchanged())},
-      {spkm, choosing("SPKM1", in_reply_to("SPKM_REQ", {{"SPKM_REP_TI", "0x3000"}}))},
-      {spkm, choosing("SPKM1", error)},
-      {spkm, choosing("SPKM1", both(long_token,
-                                    in_reply_to("SPKM_REQ", {{"SPKM_ERROR", too_long(65536)}})))},
-      {"login.methods.spkm_items_of_64_kib", choosing("SPKM1", refusing("SPKM_REQ", 0x0302))},
+      {kerberos, "chooses_and_says_nothing", choosing("KRB5", unchanged())},
+      {kerberos, "answer_without_a_reason",
+       choosing("KRB5", in_reply_to("KRB_AP_REQ", {{"KRB_AP_REP", "0x6f00"}}))},
+      {kerberos, "answer_too_long", choosing("KRB5", long_answer)},
+      {spkm, "chooses_and_says_nothing", choosing("SPKM1", unchanged())},
+      {spkm, "token_of_nothing",
+       choosing("SPKM1", in_reply_to("SPKM_REQ", {{"SPKM_REP_TI", "0x3000"}}))},
+      {spkm, "no_error_token", choosing("SPKM1", error)},
+      {spkm, "tokens_too_long",
+       choosing("SPKM1",
+                both(long_token, in_reply_to("SPKM_REQ", {{"SPKM_ERROR", too_long(65536)}})))},
+      {"login.methods.spkm_items_of_64_kib", "refuses_long_items",
+       choosing("SPKM1", refusing("SPKM_REQ", 0x0302))},
   };
   table.add(Target::plain, rows);
 }
@@ -58,14 +62,15 @@ void srp(Table& table) {
     return both(good, in_reply_to("SRP_A", {{"SRP_B", value}}));
   };
   const Row rows[] = {
-      {srp, choosing("SRP", unchanged())},
-      {srp, choosing("SRP", groups("SRP-768"))},
-      {srp, choosing("SRP", groups("SRP-1536,srp 768"))},
-      {srp, choosing("SRP", groups("SRP-1536,SRP-512"))},
-      {srp, choosing("SRP", good)},
-      {srp, choosing("SRP", reply(too_long(1024)))},
-      {srp, choosing("SRP", reply("0x5a"))},
-      {srp, choosing("SRP", both(reply("0x5a"), in_reply_to("SRP_M", {{"SRP_HM", "0x5a"}})))},
+      {srp, "chooses_and_says_nothing", choosing("SRP", unchanged())},
+      {srp, "group_missing", choosing("SRP", groups("SRP-768"))},
+      {srp, "group_misspelt", choosing("SRP", groups("SRP-1536,srp 768"))},
+      {srp, "group_unknown", choosing("SRP", groups("SRP-1536,SRP-512"))},
+      {srp, "no_public_value", choosing("SRP", good)},
+      {srp, "public_value_too_long", choosing("SRP", reply(too_long(1024)))},
+      {srp, "no_proof", choosing("SRP", reply("0x5a"))},
+      {srp, "lets_in",
+       choosing("SRP", both(reply("0x5a"), in_reply_to("SRP_M", {{"SRP_HM", "0x5a"}})))},
   };
   table.add(Target::plain, rows);
 }
@@ -79,14 +84,18 @@ Mutant proposing_method(const std::string& list) {
 
 void proposals(Table& table) {
   const Row rows[] = {
-      {"login.proposals.a_choice_outside_the_list", proposing_digest("CRC32C,None")},
-      {"login.proposals.extension_digests", proposing_digest("Y,CRC32C")},
-      {"login.proposals.extension_digests", proposing_digest("Y-com.example.sum,None")},
-      {"login.proposals.extension_methods", proposing_method("Z,CHAP")},
-      {"login.proposals.extension_methods", proposing_method("Z-com.example.hello,None")},
+      {"login.proposals.a_choice_outside_the_list", "proposes_and_waits",
+       proposing_digest("CRC32C,None")},
+      {"login.proposals.extension_digests", "name_without_a_prefix", proposing_digest("Y,CRC32C")},
+      {"login.proposals.extension_digests", "extension_before_none",
+       proposing_digest("Y-com.example.sum,None")},
+      {"login.proposals.extension_methods", "name_without_a_prefix", proposing_method("Z,CHAP")},
+      {"login.proposals.extension_methods", "extension_before_none",
+       proposing_method("Z-com.example.hello,None")},
   };
   table.add(Target::plain, rows);
   table.add(Target::without_recovery, {"login.proposals.a_recovery_level_is_meant",
+                                       "proposes_above_its_own",
                                        {from_connection(2, proposing("ErrorRecoveryLevel", "1"))}});
 }
 
@@ -99,8 +108,9 @@ void redirections(Table& table) {
                                   }))};
   };
   const Row rows[] = {
-      {"login.start.redirection", redirected({})},
-      {"login.start.redirection", redirected({{"TargetAddress", "192.0.2.1:3260,1"}})},
+      {"login.start.redirection", "no_address", redirected({})},
+      {"login.start.redirection", "address_elsewhere",
+       redirected({{"TargetAddress", "192.0.2.1:3260,1"}})},
   };
   table.add(Target::plain, rows);
 }

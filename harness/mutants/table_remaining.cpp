@@ -65,20 +65,27 @@ void login(Table& table) {
     return std::vector{pdu};
   });
   const Row rows[] = {
-      {"login.start.portal_group_tag_after_continued_text", {both_bits}},
-      {"login.answer.versions_stay", {versions}},
-      {"login.text.nothing_said_twice", {said_twice}},
-      {"login.key.first_burst_before_max_burst", {refusing_by_number}},
-      {"login.session.reinstatement", {.mutate = unchanged(), .keeps_open = true}},
+      {"login.start.portal_group_tag_after_continued_text", "continues_and_transits", {both_bits}},
+      {"login.answer.versions_stay", "version_active_changes", {versions}},
+      {"login.text.nothing_said_twice", "alias_comes_twice", {said_twice}},
+      {"login.key.first_burst_before_max_burst", "refuses_by_order", {refusing_by_number}},
+      {"login.session.reinstatement",
+       "old_connection_stays_open",
+       {.mutate = unchanged(), .keeps_open = true}},
       {"names.date_of_the_target",
+       "no_date",
        {in_reply_to("SendTargets", {{"TargetName", "iqn.example:nameless"}})}},
       {"names.date_of_the_target",
+       "year_of_two_digits",
        {in_reply_to("SendTargets", {{"TargetName", "iqn.26-01.example:x"}})}},
       {"names.date_of_the_target",
+       "no_hyphen",
        {in_reply_to("SendTargets", {{"TargetName", "iqn.202601.example:x"}})}},
       {"names.date_of_the_target",
+       "slash_in_the_date",
        {in_reply_to("SendTargets", {{"TargetName", "iqn.2026/01.example:x"}})}},
       {"names.date_of_the_target",
+       "month_13",
        {in_reply_to("SendTargets", {{"TargetName", "iqn.2026-13.example:x"}})}},
   };
   table.add(Target::plain, rows);
@@ -87,28 +94,41 @@ void login(Table& table) {
 void numbers_and_pings(Table& table) {
   const Opcode pong = Opcode::nop_in;
   const Row rows[] = {
-      {"nop.ping_is_answered", {without_data_of(512)}},
-      {"nop.odd_ping_is_padded", {.mutate = unchanged(), .spoil_padding = true}},
-      {"format.of_every_pdu", {.mutate = unchanged(), .spoil_padding = true}},
-      {"format.of_every_pdu", {from_connection(2, setting(pong, field::opcode, 0x1f))}},
-      {"sequence.gap_holds_later_commands_back", {answering_the_request_before()}},
+      {"nop.ping_is_answered", "long_ping_is_lost", {without_data_of(512)}},
+      {"nop.odd_ping_is_padded",
+       "padding_is_not_zero",
+       {.mutate = unchanged(), .spoil_padding = true}},
+      {"format.of_every_pdu",
+       "padding_is_not_zero",
+       {.mutate = unchanged(), .spoil_padding = true}},
+      {"format.of_every_pdu",
+       "another_opcode",
+       {from_connection(2, setting(pong, field::opcode, 0x1f))}},
+      {"sequence.gap_holds_later_commands_back",
+       "answers_beyond_the_gap",
+       {answering_the_request_before()}},
       {"connections.answers_come_where_the_command_came",
+       "status_before_the_pong",
        {preceded_by(pong, Opcode::scsi_response)}},
       {"text.negotiation.nothing_said_twice",
+       "alias_comes_twice",
        {only(Opcode::text_response,
              [](Pdu pdu, const Passing&) {
                pdu.data = encode_text({{"TargetAlias", "mutant"}});
                return std::vector{pdu};
              })}},
       {"logout.whole_session_of_two",
+       "second_connection_stays_open",
        {.mutate = unchanged(), .keeps_open = true, .keeps_open_only = 2}},
       {"reinstatement.ends_the_tasks_of_the_connection",
+       "refuses",
        {only(Opcode::login_response,
              [](Pdu pdu, const Passing& passing) {
                if (passing.last_request[field::tsih] != 0) pdu.set(field::status, 0x0300);
                return std::vector{pdu};
              })}},
       {"reinstatement.ends_the_tasks_of_the_connection",
+       "status_after_the_end",
        {preceded_by(pong, Opcode::scsi_response)}},
   };
   table.add(Target::plain, rows);
@@ -117,10 +137,12 @@ void numbers_and_pings(Table& table) {
   });
   const Row provoked[] = {
       {"async.a_logout_is_asked_for_on_its_connection",
+       "logout_fails",
        {setting(Opcode::logout_response, field::response, 1)}},
-      {"async.a_dropped_session_brings_nothing_more", {status_after}},
-      {"async.a_dropped_connection_brings_nothing_more", {status_after}},
+      {"async.a_dropped_session_brings_nothing_more", "status_after_it", {status_after}},
+      {"async.a_dropped_connection_brings_nothing_more", "status_after_it", {status_after}},
       {"async.a_dropped_connection_brings_nothing_more",
+       "whole_session_is_dropped",
        {setting(Opcode::async_message, field::async_event, 3)}},
   };
   table.add(Target::provoked, provoked);
@@ -145,23 +167,30 @@ void commands_and_data(Table& table) {
     return std::vector{pdu};
   };
   const Row rows[] = {
-      {"command.overflow_is_counted", {contradictory}},
-      {"command.response_is_clean", {setting(response, field::snack_tag, 5)}},
-      {"data_in.status_comes_once", {setting(data_in, field::final, 0)}},
-      {"data_in.numbers_and_offsets_rise", {adding(data_in, field::buffer_offset, 4)}},
-      {"data_in.numbers_and_offsets_rise", {long_data_in(65536)}},
-      {"data_in.segment_limit", {empty_first}},
-      {"snack.data_acknowledged", {in_all_data}},
-      {"r2t.requests_follow_one_another", {overlapping}},
-      {"r2t.first_request", {setting(Opcode::r2t, field::lun, 5)}},
-      {"reject.reason_for_a_wrong_tag", {setting(Opcode::reject, field::reject_reason, 4)}},
-      {"unsolicited.immediate_data_by_default", {write_status(2)}},
+      {"command.overflow_is_counted", "overflow_and_underflow", {contradictory}},
+      {"command.response_is_clean", "snack_tag_is_set", {setting(response, field::snack_tag, 5)}},
+      {"data_in.status_comes_once", "status_is_not_final", {setting(data_in, field::final, 0)}},
+      {"data_in.numbers_and_offsets_rise",
+       "offsets_jump",
+       {adding(data_in, field::buffer_offset, 4)}},
+      {"data_in.numbers_and_offsets_rise", "burst_too_long", {long_data_in(65536)}},
+      {"data_in.segment_limit", "empty_data_in", {empty_first}},
+      {"snack.data_acknowledged", "asks_in_every_data_in", {in_all_data}},
+      {"r2t.requests_follow_one_another", "starts_again_at_zero", {overlapping}},
+      {"r2t.first_request", "another_lun", {setting(Opcode::r2t, field::lun, 5)}},
+      {"reject.reason_for_a_wrong_tag",
+       "another_reason",
+       {setting(Opcode::reject, field::reject_reason, 4)}},
+      {"unsolicited.immediate_data_by_default", "fails_the_write", {write_status(2)}},
       {"task_management.missing_command",
+       "reject_before_the_answer",
        {only(Opcode::task_management_response,
              [](const Pdu& pdu, const Passing&) {
                return std::vector{beside(pdu, Opcode::reject)};
              })}},
-      {"task_management.cold_reset", {with_data(response, [](Bytes& data) { data.clear(); })}},
+      {"task_management.cold_reset",
+       "no_sense_data",
+       {with_data(response, [](Bytes& data) { data.clear(); })}},
   };
   table.add(Target::plain, rows);
 }
@@ -185,27 +214,40 @@ void recovery(Table& table) {
       }));
   const Mutant trusting{.mutate = unchanged(), .mends_digests = true};
   const Row rows[] = {
-      {"snack.a_status", {after_snack(adding(response, field::stat_sn, 1))}},
-      {"snack.resegmented_data", {after_snack(adding(response, field::stat_sn, 1))}},
-      {"snack.turned_down_before_the_status", {turning_down}},
-      {"snack.below_level_one", {after_snack(dropping(response))}},
-      {"reassign.a_write_after_a_logout", {preceded_by(management, Opcode::r2t)}},
-      {"reassign.from_the_acknowledged_number", {from_the_beginning}},
+      {"snack.a_status",
+       "another_status_number",
+       {after_snack(adding(response, field::stat_sn, 1))}},
+      {"snack.resegmented_data",
+       "another_status_number",
+       {after_snack(adding(response, field::stat_sn, 1))}},
+      {"snack.turned_down_before_the_status", "rejects_before_the_status", {turning_down}},
+      {"snack.below_level_one", "no_status_after_it", {after_snack(dropping(response))}},
+      {"reassign.a_write_after_a_logout",
+       "r2t_before_the_answer",
+       {preceded_by(management, Opcode::r2t)}},
+      {"reassign.from_the_acknowledged_number", "starts_again_at_zero", {from_the_beginning}},
       {"recovery_r2t.the_end_waits_for_the_final_data",
+       "no_sense_data",
        {after_data(with_data(response, [](Bytes& data) { data.clear(); }))}},
       {"recovery_r2t.after_a_wrong_data_digest",
+       "fails_the_write",
        {after_data(setting(response, field::scsi_status, 2))}},
       {"recovery_r2t.after_a_wrong_data_digest",
+       "good_without_the_data",
        {both(after_data(dropping(Opcode::r2t)),
              after_data(setting(response, field::scsi_status, 0)))}},
-      {"digest.wrong_header_digest", trusting},
-      {"digest.wrong_header_digest_of_a_write", trusting},
-      {"digest.wrong_data_digest", trusting},
+      {"digest.wrong_header_digest", "trusts_the_header", trusting},
+      {"digest.wrong_header_digest_of_a_write", "trusts_the_header", trusting},
+      {"digest.wrong_data_digest", "trusts_the_data", trusting},
       {"digest.wrong_digest_of_immediate_data",
+       "another_task_tag",
        {adding(Opcode::r2t, field::initiator_task_tag, 1)}},
       {"digest.wrong_digest_of_written_data",
+       "good_all_the_same",
        {after_data(setting(response, field::scsi_status, 0))}},
-      {"digest.wrong_digest_amid_written_data", {after_data(dropping(response))}},
+      {"digest.wrong_digest_amid_written_data",
+       "no_status_after_it",
+       {after_data(dropping(response))}},
   };
   table.add(Target::plain, rows);
 }
@@ -229,13 +271,16 @@ void markers(Table& table) {
   constexpr std::uint32_t kIntervalBytes = 256;
   const TextKeys agreed{{"IFMarker", "Yes"}, {"IFMarkInt", "64"}};
   const Row rows[] = {
-      {"markers.of_the_target", marking({.interval_bytes = kIntervalBytes, .skew = 4}, agreed)},
-      {"markers.of_the_target", marking({.interval_bytes = kIntervalBytes}, agreed, true)},
-      {"markers.of_the_initiator", marking({.interval_bytes = kIntervalBytes},
-                                           {{"OFMarker", "Yes"}, {"OFMarkInt", "64"}}, true)},
-      {"markers.interval", {with_key("IFMarkInt", "2048")}},
-      {"markers.interval", {with_key("IFMarkInt", "64~16")}},
-      {"markers.interval", {with_key("IFMarkInt", "NotUnderstood")}},
+      {"markers.of_the_target", "pointer_is_skewed",
+       marking({.interval_bytes = kIntervalBytes, .skew = 4}, agreed)},
+      {"markers.of_the_target", "wrong_header_digest",
+       marking({.interval_bytes = kIntervalBytes}, agreed, true)},
+      {"markers.of_the_initiator", "wrong_header_digest",
+       marking({.interval_bytes = kIntervalBytes}, {{"OFMarker", "Yes"}, {"OFMarkInt", "64"}},
+               true)},
+      {"markers.interval", "outside_the_range", {with_key("IFMarkInt", "2048")}},
+      {"markers.interval", "upside_down", {with_key("IFMarkInt", "64~16")}},
+      {"markers.interval", "does_not_know_the_key", {with_key("IFMarkInt", "NotUnderstood")}},
   };
   table.add(Target::plain, rows);
 }

@@ -89,9 +89,9 @@ def test_rulings_of_the_checkout_name_clauses_that_exist():
 def test_mutation_score(tmp_path):
     folder = make_run(tmp_path / "run", [], what="mutants", systems=())
     write_lines(folder / "mutants.jsonl", [
-        {"mutant": "a/1", "case": "a", "fate": "killed", "clauses": ["R3720-10-01"], "message": ""},
-        {"mutant": "a/2", "case": "a", "fate": "survived", "clauses": [], "message": ""},
-        {"mutant": "a/3", "case": "a", "fate": "not_applicable", "clauses": [], "message": ""},
+        {"mutant": "a/late", "case": "a", "fate": "killed", "clauses": ["R3720-10-01"], "message": ""},
+        {"mutant": "a/twice", "case": "a", "fate": "survived", "clauses": [], "message": ""},
+        {"mutant": "a/never", "case": "a", "fate": "not_applicable", "clauses": [], "message": ""},
         {"clause": "R3720-10-01", "broken": True}, {"clause": "R3720-10-02", "broken": False, "excuse": "none"}])
     score = mutation.latest([read_run(folder)])
     assert (score.killed, score.tried, score.not_applicable) == (1, 2, 1)

@@ -168,12 +168,12 @@ reason = "Of a scenario: no case of ours."
 
 BOOST_AUTO_TEST_CASE(the_score_tells_what_is_missing) {
   Score score({{"a.case", {"R3720-1-01", "R3720-1-02"}}});
-  score.add({"a.case/1", "a.case", Target::plain, {}}, {Fate::killed, {"R3720-1-01"}, ""});
-  score.add({"a.case/2", "a.case", Target::plain, {}}, {Fate::survived, {}, ""});
-  score.add({"a.case/3", "a.case", Target::plain, {}}, {Fate::not_applicable, {}, ""});
+  score.add({"a.case/late", "a.case", Target::plain, {}}, {Fate::killed, {"R3720-1-01"}, ""});
+  score.add({"a.case/twice", "a.case", Target::plain, {}}, {Fate::survived, {}, ""});
+  score.add({"a.case/never", "a.case", Target::plain, {}}, {Fate::not_applicable, {}, ""});
   BOOST_TEST(score.killed() == 1u);
   BOOST_TEST(score.tried() == 2u);
-  BOOST_TEST(score.survivors() == std::vector<std::string>{"a.case/2"},
+  BOOST_TEST(score.survivors() == std::vector<std::string>{"a.case/twice"},
              boost::test_tools::per_element());
   BOOST_TEST(score.unbroken() == std::vector<std::string>{"R3720-1-02"},
              boost::test_tools::per_element());
