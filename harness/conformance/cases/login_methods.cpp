@@ -2,7 +2,10 @@
 // certificate or a verifier: what is offered proves nothing, and the target has to see that. A case
 // applies to targets that choose the method.
 #include "harness/conformance/cases/common.h"
-#include "harness/conformance/labels.h"
+#include "harness/suite/labels.h"
+
+using tsih::suite::Label;
+using tsih::suite::label_problem;
 
 BOOST_AUTO_TEST_SUITE(login)
 BOOST_AUTO_TEST_SUITE(methods)

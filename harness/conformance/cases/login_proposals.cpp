@@ -1,7 +1,10 @@
 // What a target proposes by itself: it may begin a negotiation as well as the initiator
 // (5.2, 11.1), and is held to its own lists and numbers then.
 #include "harness/conformance/cases/recovery.h"
-#include "harness/conformance/labels.h"
+#include "harness/suite/labels.h"
+
+using tsih::suite::Label;
+using tsih::suite::label_problem;
 
 BOOST_AUTO_TEST_SUITE(login)
 BOOST_AUTO_TEST_SUITE(proposals)

@@ -1,7 +1,13 @@
 // Names: of the target, of its SCSI device and port, of the keys that it says (3.2.6, 3.4.2, 5.1,
 // 12.22, 13.5.4).
 #include "harness/conformance/cases/common.h"
-#include "harness/conformance/labels.h"
+#include "harness/suite/labels.h"
+
+using tsih::suite::is_key_of_security;
+using tsih::suite::iscsi_name_problem;
+using tsih::suite::Label;
+using tsih::suite::label_problem;
+using tsih::suite::punctuation_problem;
 
 BOOST_AUTO_TEST_SUITE(names)
 

@@ -1,11 +1,11 @@
-#include "harness/conformance/labels.h"
+#include "harness/suite/labels.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 
-namespace tsih::conformance {
+namespace tsih::suite {
 namespace {
 
 bool is_small(char c) { return c >= 'a' && c <= 'z'; }
@@ -102,4 +102,4 @@ bool is_key_of_security(std::string_view key) {
          key.starts_with("Z#") || key.starts_with("X-") || key.starts_with("X#");
 }
 
-}  // namespace tsih::conformance
+}  // namespace tsih::suite

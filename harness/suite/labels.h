@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace tsih::conformance {
+namespace tsih::suite {
 
 enum class Label : std::uint8_t {
   standard,  ///< a standard-label of 5.1
@@ -26,4 +26,4 @@ std::string punctuation_problem(std::string_view name);
 /// A key that chapter 11 allows in the security stage, or one of an extension method's maker.
 bool is_key_of_security(std::string_view key);
 
-}  // namespace tsih::conformance
+}  // namespace tsih::suite
