@@ -144,6 +144,8 @@ void Peer::serve_text(const Pdu& request) {
   }
   const wire::TextKeys asked = wire::parse_text(text_so_far_).keys;
   text_so_far_.clear();
+  if (const auto declared = asked.value("MaxRecvDataSegmentLength"))
+    offered.set("MaxRecvDataSegmentLength", *declared);
   wire::TextKeys answers;
   if (asked.has("SendTargets")) {
     answers.add("TargetName", service_.target_name);

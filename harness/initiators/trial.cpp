@@ -256,15 +256,17 @@ Trial::Copied Trial::copied() const {
 void Trial::expect_copied() {
   expect_good_end();
   if (copied() == Copied::nothing) throw suite::Unsupported{"to write what was read"};
-  verify(copied() == Copied::right, "what was read to be written", "other bytes");
+  const bool right = copied() == Copied::right;
+  verify(right, "what was read to be written", right ? "just that" : "other bytes");
 }
 
 void Trial::expect_not_deceived() {
   const int status = target_.serve_to_the_end();
   if (copied() == Copied::nothing && status == 0)
     throw suite::Unsupported{"to write what was read"};
-  verify(copied() != Copied::wrong, "the read to fail or to be made good",
-         "the initiator took wrong data for good and wrote them");
+  const bool wrong = copied() == Copied::wrong;
+  verify(!wrong, "the read to fail or to be made good",
+         wrong ? "the initiator took wrong data for good and wrote them" : "nothing wrong written");
 }
 
 void Trial::verify(bool kept, const std::string& expected, const std::string& actual) {

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -124,7 +125,15 @@ class Trial {
   /// What came before the answer to a ping was all that there was.
   std::vector<wire::Pdu> up_to_pong(Peer& peer);
 
-  void judging(const std::string& clause) { context_.clause = clause; }
+  void judging(const std::string& clause) {
+    context_.clause = clause;
+    context_.with_it.clear();
+  }
+  /// The same about several clauses that say the same of this situation: kept or broken together.
+  void judging_all(std::initializer_list<const char*> clauses) {
+    judging(*clauses.begin());
+    context_.with_it.assign(clauses.begin() + 1, clauses.end());
+  }
   void verify(bool kept, const std::string& expected, const std::string& actual);
   void verify_equal(const std::string& what, std::uint64_t expected, std::uint64_t actual);
   void confirm(const std::string& actual) { context_.confirm(actual); }

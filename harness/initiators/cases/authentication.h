@@ -1,6 +1,8 @@
 // The security stage step by step, for the cases of each method (RFC 3720 section 11.1).
 #pragma once
 
+#include <functional>
+#include <sstream>
 #include <string>
 
 #include "harness/initiators/cases/common.h"
@@ -17,11 +19,20 @@ class Authentication : public Trial {
   /// The target chooses this method; what the initiator says then. Unsupported when it does not
   /// offer it.
   Taken choose(const char* action, const std::string& method) {
-    wish("AuthMethod", method);
+    return choose_first(action, "AuthMethod=" + method,
+                        [&](const std::string& offer) { return offer == method; });
+  }
+
+  /// The same with the first of the methods offered that is one of these.
+  Taken choose_first(const char* action, const std::string& words,
+                     const std::function<bool(const std::string&)>& is) {
     start(action);
     auto [peer, first] = serve_until(login_in(kSecurity));
-    const std::string offer = "," + keys_of(first).value("AuthMethod").value_or("") + ",";
-    offered(offer.find("," + method + ",") != std::string::npos, "AuthMethod=" + method);
+    std::istringstream offers(keys_of(first).value("AuthMethod").value_or(""));
+    std::string method;
+    while (std::getline(offers, method, ',') && !is(method)) method.clear();
+    offered(!method.empty(), words);
+    wish("AuthMethod", method);
     peer.send(peer.login_response(first).set(field::transit, 0).set(field::nsg, 0));
     return {peer, expect(peer, request(Opcode::login_request))};
   }

@@ -34,6 +34,12 @@ class Connections : public Trial {
     throw tsih::suite::Unsupported{"a second connection"};
   }
 
+  /// This login names the node as the one before.
+  void verify_name(const std::string& expected, const Pdu& login) {
+    const auto name = tsih::wire::parse_text(login.data).keys.value("InitiatorName");
+    verify(name == expected, "InitiatorName=" + expected, name.value_or("no InitiatorName"));
+  }
+
   std::optional<Pdu> first_of_second_;
 };
 
@@ -126,13 +132,15 @@ TSIH_TRIAL(ended_by_target, "A connection that the target ends is closed by the 
   confirm("the initiator closed it, too");
 }
 
-TSIH_TRIAL(session_begins_anew,
-           "What takes the place of a lost session is a login with TSIH 0, or one of that session",
-           judges("R3720-5.3.5-01", "R3720-6.13-01", "R3720-6.12-03")) {
+TSIH_CONNECTION_TRIAL(
+    session_begins_anew,
+    "What takes the place of a lost session is a login with TSIH 0, or one of that session",
+    judges("R3720-5.3.5-01", "R3720-6.13-01", "R3720-6.12-03", "R3720-3.4.2-01")) {
   start(kRead);
   auto [initiator, read] = serve_until(read_command());
   const std::uint64_t isid = initiator.isid;
   const std::uint16_t cid = initiator.cid;
+  const auto name = initiator.offered.value("InitiatorName").value_or("");
   initiator.close();
   const Taken login = serve_until(login_again);
   offered(login.pdu[field::isid] == isid, "to take up a session that was lost");
@@ -143,19 +151,26 @@ TSIH_TRIAL(session_begins_anew,
     verify(login.pdu[field::tsih] == 0 || same_connection,
            fmt::format("TSIH 0, or TSIH {} with CID {}", service().tsih, cid), describe(login.pdu));
   }
+  judging("R3720-3.4.2-01");
+  verify_name(name, login.pdu);
 }
 
-TSIH_CONNECTION_TRIAL(second_of_a_session, "A second connection logs in with the session's TSIH",
-                      judges("R3720-10.12.6-02", "R3720-3.4.3-01", "R3720-12.5-01") *
+TSIH_CONNECTION_TRIAL(second_of_a_session,
+                      "A second connection logs in with the session's TSIH, name and ISID",
+                      judges("R3720-10.12.6-02", "R3720-3.4.3-01", "R3720-12.5-01",
+                             "R3720-3.4.2-01", "R3720-3.4.2-02") *
                           unh("LP 2.3", "LP 10.1")) {
-  two(kAttach);
-  for (const char* clause : {"R3720-10.12.6-02", "R3720-3.4.3-01"}) {
-    judging(clause);
-    verify_equal("TSIH", service().tsih, (*first_of_second_)[field::tsih]);
-  }
+  const Peer* first = two(kAttach).first;
+  judging_all({"R3720-10.12.6-02", "R3720-3.4.3-01"});
+  verify_equal("TSIH", service().tsih, (*first_of_second_)[field::tsih]);
   judging("R3720-12.5-01");
   const TextKeys keys = tsih::wire::parse_text(first_of_second_->data).keys;
   verify(keys.has("InitiatorName"), "InitiatorName", keys.describe());
+  judging("R3720-3.4.2-01");
+  verify_name(first->offered.value("InitiatorName").value_or(""), *first_of_second_);
+  // With the name it makes the name of the session's SCSI port.
+  judging("R3720-3.4.2-02");
+  verify_equal("ISID", first->isid, (*first_of_second_)[field::isid]);
 }
 
 TSIH_CONNECTION_TRIAL(session_logged_out, "With its session a second connection ends without more",

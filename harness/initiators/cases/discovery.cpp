@@ -55,6 +55,17 @@ TSIH_TRIAL(answer_in_parts,
   verify_equal("I", text[field::immediate], next[field::immediate]);
 }
 
+TSIH_TRIAL(longest_name, "A target's name of 223 bytes is taken", judges("R3720-3.2.6.1-02")) {
+  constexpr std::size_t kLongestName = 223;
+  start(kDiscover);
+  auto [initiator, text] = serve_until(request(Opcode::text_request));
+  std::string name = "iqn.2026-01.example.tsih:";
+  name.resize(kLongestName, 'n');
+  initiator.send(initiator.text_response(
+      text, {{"TargetName", name}, {"TargetAddress", service().portal + ",1"}}));
+  expect_good_end();
+}
+
 TSIH_TRIAL(many_targets, "An answer of 8192 bytes is taken", judges("R3720-5.1-04")) {
   start(kDiscover);
   auto [initiator, text] = serve_until(request(Opcode::text_request));

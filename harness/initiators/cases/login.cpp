@@ -118,6 +118,18 @@ TSIH_TRIAL(slow_to_transit, "A target that takes its time to end a stage is wait
   expect_good_end();
 }
 
+TSIH_TRIAL(ends_with_transit,
+           "The last Login Request says that the initiator wants to end the login",
+           judges("R3720-5.3.3-03")) {
+  start(kAttach);
+  Pdu last;
+  serve_until({"a request after the login", [&](const Peer&, const Pdu& pdu) {
+                 if (pdu.is(Opcode::login_request)) last = pdu;
+                 return !pdu.is(Opcode::login_request);
+               }});
+  verify(last[field::transit] && last[field::nsg] == kFullFeature, "T, and NSG 3", describe(last));
+}
+
 TSIH_TRIAL(offers, "What is offered are values that its keys may have",
            judges("R3720-5.2-08", "R3720-5.2.1-02", "R3720-12.14-01") *
                unh("LP 7.2", "LP 9.1", "LP 10.1", "LP 12.1", "LP 13.1", "LP 19.1", "LP 20.1")) {
@@ -219,6 +231,29 @@ TSIH_TRIAL(least_of_everything, "The smallest values that there are make a sessi
   for (const auto& [key, value] : least.pairs()) wish(key, value);
   start(kCopy);
   expect_copied();
+}
+
+TSIH_TRIAL(recovery_level_0, "A target that recovers sessions and nothing else is served well",
+           judges("R3720-6.1.5-04")) {
+  wish("ErrorRecoveryLevel", "0");
+  start(kCopy);
+  expect_copied();
+}
+
+TSIH_TRIAL(one_r2t_above_level_0,
+           "Where errors are recovered and sequences come in order, one R2T at a time is agreed to",
+           judges("R3720-12.19-02")) {
+  service().proposals = {{"ErrorRecoveryLevel", "1"}, {"MaxOutstandingR2T", "4"}};
+  start(kAttach);
+  auto [initiator, first] = serve_until(login_in(kOperational));
+  for (const auto& [key, value] : service().proposals.pairs())
+    offered(!keys_of(first).has(key), "to leave " + key + " to the target");
+  initiator.serve(first);
+  const TextKeys answers = keys_of(expect(initiator, request(Opcode::login_request)));
+  offered(answers.value("ErrorRecoveryLevel") == "1", "ErrorRecoveryLevel=1");
+  offered(initiator.said("DataSequenceInOrder") != "No", "DataSequenceInOrder=Yes");
+  const auto r2ts = answers.value("MaxOutstandingR2T").value_or("no answer");
+  verify(r2ts == "1", "MaxOutstandingR2T=1", r2ts);
 }
 
 // ---- answers that end a login ----------------------------------------------------------------

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "harness/initiators/cases/authentication.h"
+#include "harness/suite/labels.h"
 
 namespace {
 
@@ -50,6 +51,43 @@ TSIH_AUTH_TRIAL(wrong_proof,
   confirm("no SPKM_REP_IT for a token that proves nothing");
 }
 
+TSIH_AUTH_TRIAL(long_token, "An initiator that offers SPKM takes 64 KiB of text",
+                judges("R3720-5.1-05")) {
+  constexpr std::size_t kAllBytes = 64u << 10, kPartBytes = 8192;  // the default of 12.12
+  const std::string key = "SPKM_REP_TI=0x";
+  const Taken step = choose(kMutualChap, "SPKM1");
+  Bytes text = tsih::wire::encode_text(
+      {{"SPKM_REP_TI", "0x" + std::string(kAllBytes - key.size() - 1, '3')}});
+  Pdu request_for_more = step.pdu;
+  for (std::size_t at = 0; at < text.size(); at += kPartBytes) {
+    Pdu part = step.peer.login_failure(request_for_more, 0);
+    const bool last = at + kPartBytes >= text.size();
+    const auto begin = text.begin() + static_cast<std::ptrdiff_t>(at);
+    part.data.assign(begin, last ? text.end() : begin + kPartBytes);
+    step.peer.send(part.set(field::continues, !last));
+    if (last) return confirm("the last part was asked for");
+    request_for_more = expect(step.peer, request(Opcode::login_request));
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(extension_method)
+
+TSIH_AUTH_TRIAL(labels, "What an extension's method says has keys that are standard-labels",
+                judges("R3720-11.1-09")) {
+  const Taken step =
+      choose_first(kChap, "an extension's AuthMethod", [](const std::string& method) {
+        return method.starts_with("Z-") || method.starts_with("Z#");
+      });
+  const TextKeys keys = keys_of(step.pdu);
+  offered(!keys.empty(), "a key of that method");
+  for (const auto& [key, value] : keys.pairs()) {
+    const std::string problem = tsih::suite::label_problem(key, tsih::suite::Label::standard);
+    verify(problem.empty(), "a standard-label", problem.empty() ? key : problem);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(srp)
@@ -75,6 +113,14 @@ TSIH_AUTH_TRIAL(later_steps, "SRP_A with an offered group, SRP_M: the steps that
   verify(group == "SRP-1536" || group == "SRP-2048", "one of the offered groups", group);
   judging("R3720-11.1.3-05");
   need(say_and_hear(second, kB).pdu, "SRP_M");
+}
+
+TSIH_AUTH_TRIAL(unknown_group, "A group that nobody knows is passed over",
+                judges("R3720-5.2.1-03")) {
+  const Taken second = say_and_hear(choose(kMutualChap, "SRP"), {{"SRP_GROUP", "SRP-9999,SRP-1536"},
+                                                                 {"SRP_s", "0x0123456789abcdef"}});
+  const std::string group = need(second.pdu, "SRP_GROUP");
+  verify(group == "SRP-1536", "SRP_GROUP=SRP-1536", group);
 }
 
 TSIH_AUTH_TRIAL(wrong_proof, "A target that fails SRP is left", judges("R3720-11.1.3-08")) {

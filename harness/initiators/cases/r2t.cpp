@@ -127,7 +127,7 @@ TSIH_TRIAL(late, "An R2T that comes after other things is answered all the same"
 }
 
 TSIH_TRIAL(several_at_once, "Several R2Ts of a write are answered in their order",
-           judges("R3720-10.8-07") * unh("FFP 12.4")) {
+           judges("R3720-10.8-07", "R3720-12.19-01", "R3720-10.7.6-l03") * unh("FFP 12.4")) {
   wish("ImmediateData", "No");
   wish("MaxOutstandingR2T", "4");
   start(kWrite);
@@ -137,11 +137,21 @@ TSIH_TRIAL(several_at_once, "Several R2Ts of a write are answered in their order
   std::vector<Pdu> r2ts;
   for (std::uint32_t i = 0; i < 3; ++i)
     r2ts.push_back(send_r2t(initiator, write, {kTag + i, i, i * 4096}));
-  for (const Pdu& r2t : r2ts) {
-    const Pdu next = expect(initiator, request(Opcode::data_out));
-    verify_equal("transfer tag", r2t[field::target_transfer_tag], next[field::target_transfer_tag]);
-    if (!next[field::final]) expect_data_outs(initiator, r2t);
+  std::vector<Pdu> sequences;  // the first Data-Out of each
+  std::uint32_t end = 0;
+  judging_all({"R3720-10.8-07", "R3720-12.19-01", "R3720-10.7.6-l03"});
+  while (sequences.size() < r2ts.size()) {
+    Pdu pdu = expect(initiator, request(Opcode::data_out));
+    sequences.push_back(pdu);
+    verify(pdu[field::buffer_offset] >= end, fmt::format("a sequence from offset {} on", end),
+           describe(pdu));
+    while (!pdu[field::final]) pdu = expect(initiator, request(Opcode::data_out));
+    end = pdu.u32(field::buffer_offset) + bytes_of({pdu});
   }
+  judging("R3720-10.8-07");
+  for (std::size_t i = 0; i < r2ts.size(); ++i)
+    verify_equal("transfer tag", r2ts[i][field::target_transfer_tag],
+                 sequences[i][field::target_transfer_tag]);
 }
 
 TSIH_TRIAL(out_of_order, "R2Ts step back where DataSequenceInOrder=No was agreed",

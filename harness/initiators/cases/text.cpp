@@ -1,4 +1,7 @@
 // Negotiations in full feature phase (RFC 3720 5.4, 10.10).
+#include <algorithm>
+#include <span>
+
 #include "harness/initiators/cases/common.h"
 
 namespace {
@@ -52,6 +55,31 @@ TSIH_TRIAL(rejected, "A negotiation that the target takes back begins anew, with
       verify_equal("transfer tag", kReservedTag, (*met.pdu)[field::target_transfer_tag]);
     confirm(met.words);
   }
+}
+
+TSIH_TRIAL(taken_back,
+           "What a negotiation that the target takes back would have changed is as it was",
+           judges("R3720-6.10-02")) {
+  constexpr std::uint32_t kFirst = 512;
+  constexpr const char* kKey = "MaxRecvDataSegmentLength";
+  start(kCopy);
+  auto [initiator, read] = serve_until(read_command());
+  const Bytes data = initiator.data_of(read);
+  const std::span all(data);
+  initiator.send(initiator.data_in(read, all.first(kFirst), 0, 0, false));
+  initiator.send(initiator.async_message(4, 0, 0, 3));
+  const Met met = target().next_of(initiator);
+  offered(met.pdu && met.pdu->is(Opcode::text_request), "to negotiate in full feature phase");
+  const auto new_most = tsih::wire::parse_text(met.pdu->data).keys.value(kKey).value_or("");
+  const auto old_most = initiator.offered.value(kKey).value_or("8192");
+  const std::size_t taken = tsih::wire::parse_number(old_most).value_or(0);
+  const std::size_t bytes = std::min(taken, data.size() - kFirst);
+  const auto less = tsih::wire::parse_number(new_most);
+  offered(less && *less < bytes, "a lesser MaxRecvDataSegmentLength");
+  initiator.send(initiator.reject(0x04, *met.pdu));
+  initiator.send(initiator.data_in(read, all.subspan(kFirst, bytes), 1, kFirst, false));
+  initiator.serve_read(read, 2, kFirst + static_cast<std::uint32_t>(bytes));
+  expect_copied();
 }
 
 BOOST_AUTO_TEST_SUITE_END()

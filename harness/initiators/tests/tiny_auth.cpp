@@ -22,6 +22,7 @@ void Tiny::authenticate(const Pdu& request, const std::string& method) {
   if (method == "CHAP") return chap(request);
   if (method == "SRP") return srp(request);
   if (method == "KRB5") return kerberos(request);
+  if (method == kExtensionMethod) return extension(request);
   public_key(request, method == "SPKM1");
 }
 
@@ -64,6 +65,10 @@ void Tiny::srp(const Pdu& request) {
 void Tiny::kerberos(const Pdu& request) {
   exchange(request, {{breaks("no_krb_request") ? "KRB_AP_REP" : "KRB_AP_REQ", "0x01"}});
   require(false, "no proof", "unproved");
+}
+
+void Tiny::extension(const Pdu& request) {
+  exchange(request, {{breaks("small_key") ? "tiny_token" : "Tiny_token", "0x01"}});
 }
 
 void Tiny::public_key(const Pdu& request, bool one) {

@@ -170,6 +170,7 @@ void Tiny::take_data_in(Task& task, const Pdu& pdu) {
   if (breaks("empty_data") && pdu.data.empty()) throw Wrong{"no data"};
   if (breaks("a_bit") && pdu[field::acknowledge] && level() == 0) throw Wrong{"the A bit"};
   if (breaks("reserved_bits") && (pdu.header[1] & 0x38)) throw Wrong{"reserved bits"};
+  if (pdu.data.size() > most_data_in_) throw Wrong{"more data in one PDU than was declared"};
   const bool asked_for = task.missing.contains(data_sn);
   if (data_sn < task.data_sn && !asked_for && !breaks("twice")) return;
   if (level() > 0) ask_for_data(task, data_sn);
@@ -207,10 +208,13 @@ void Tiny::take_r2t(Task& task, const Pdu& pdu) {
   if (breaks("r2t_order") && r2t_sn == 0) return held_.push_back(pdu);
   send_data(task, breaks("r2t_tag") ? tag + 1 : tag,
             breaks("r2t_back") && r2t_sn > 0 ? offset + 512 : offset, bytes);
-  for (const Pdu& held : std::exchange(held_, {})) take_r2t(task, held);
+  for (const Pdu& held : std::exchange(held_, {}))
+    send_data(task, held.u32(field::target_transfer_tag), held.u32(field::buffer_offset),
+              held.u32(field::desired_length));
 }
 
 void Tiny::take_status(Task& task, const Pdu& pdu) {
+  if (pdu[field::snack_tag] != task.snack_tag) return;
   const bool reads = task.command[field::read];
   const bool good = pdu[field::scsi_status] == 0;
   if (reads && good && level() > 0) {
@@ -330,6 +334,7 @@ void Tiny::abort(Task& task) {
   if (breaks("never_aborts")) carry_on_regardless();
   if (!breaks("never_aborts")) send(request);
   std::vector<Task> tasks{std::move(task)};
+  if (breaks("abort_forgets")) tasks.clear();
   for (Pdu pdu = receive(); !pdu.is(Opcode::task_management_response); pdu = receive())
     take(tasks, pdu);
 }
@@ -379,6 +384,14 @@ Task command(std::uint8_t operation, std::uint32_t block, std::uint16_t blocks, 
   return task;
 }
 
+Task read_capacity() {
+  constexpr std::uint32_t kAnswerBytes = 8;
+  Task task = command(0x25, 0, 0);
+  task.command.set(field::expected_data_transfer_length, kAnswerBytes);
+  task.data.resize(kAnswerBytes);
+  return task;
+}
+
 bool carry_out_one(Tiny& tiny, Task task, Bytes* read = nullptr) {
   std::vector<Task> tasks{std::move(task)};
   tiny.carry_out(tasks);
@@ -388,7 +401,7 @@ bool carry_out_one(Tiny& tiny, Task task, Bytes* read = nullptr) {
 
 bool act(Tiny& tiny, const std::string& action) {
   constexpr std::uint16_t kCopyBlocks = kCopyBytes / kBlockBytes;
-  if (action == "attach") return carry_out_one(tiny, command(0x25, 0, 0));
+  if (action == "attach") return carry_out_one(tiny, read_capacity());
   if (action == "read") return carry_out_one(tiny, command(0x28, 0, 256));
   if (action == "write")
     return carry_out_one(tiny, command(0x2a, 0, 512, Bytes(512 * kBlockBytes, 7)));
@@ -417,7 +430,7 @@ bool act(Tiny& tiny, const std::string& action) {
     tiny.ping();
     return true;
   }
-  if (action == "chap" || action == "mutual-chap") return carry_out_one(tiny, command(0x25, 0, 0));
+  if (action == "chap" || action == "mutual-chap") return carry_out_one(tiny, read_capacity());
   tiny.discover();
   return true;
 }
@@ -453,6 +466,7 @@ int work(const std::string& action, Identity identity) {
       if (begun_anew) throw;
       begun_anew = true;
       if (breaks("reinstates_by_tsih")) identity.tsih = 1, identity.cid = 5;
+      if (breaks("another_name")) identity.name += "-2";
     }
   }
   throw Wrong{"sent from place to place"};
@@ -471,7 +485,9 @@ int main(int argc, char** argv) {
     return work(action, {.portal = url.substr(8, target - 8),
                          .target = url.substr(target + 1, lun - target - 1),
                          .discovery = action == "discover",
-                         .mutual = action == "mutual-chap"});
+                         .secret = action == "chap" || action == "mutual-chap",
+                         .mutual = action == "mutual-chap",
+                         .reticent = action == "attach"});
   } catch (const Wrong& wrong) {
     std::fprintf(stderr, "%s\n", wrong.what.c_str());
     return 1;

@@ -19,6 +19,8 @@ namespace tsih::initiators::testing {
 using namespace wire;
 
 constexpr std::uint32_t kBlockBytes = 512, kCopyBytes = 64u << 10;
+constexpr std::size_t kMostDataInBytes = 64u << 10;
+constexpr const char* kExtensionMethod = "Z-example.tsih.tiny";
 
 /// Is this the rule that was to be broken? Empty for a good initiator.
 bool breaks(const char* rule);
@@ -30,6 +32,8 @@ struct Wrong {
 };
 /// The connection is gone.
 struct Lost : Wrong {};
+/// The target has ended a negotiation by a Reject.
+struct TakenBack {};
 /// The target is elsewhere.
 struct Moved {
   std::string portal;
@@ -49,13 +53,18 @@ struct Task {
   std::optional<Pdu> to_acknowledge;   ///< a Data-In whose A bit waits for those
   std::optional<Pdu> status_response;  ///< waits for those as well
   std::uint32_t acknowledged = 0;      ///< data below this DataSN
+  std::uint32_t snack_tag = 0;         ///< that its status has to have
 };
 
 /// Who it says it is, and in which session.
 struct Identity {
   std::string portal, target;
   bool discovery = false;
-  bool mutual = false;  ///< the target has to prove who it is, too
+  bool secret = false;    ///< it proves who it is
+  bool mutual = false;    ///< the target has to prove who it is, too
+  bool reticent = false;  ///< it leaves to the target what recovery and R2Ts there are
+  std::string name = "iqn.2026-01.example.tsih:tiny";
+  std::uint64_t isid = 0x800000123456;
   std::uint16_t tsih = 0;
   std::uint16_t cid = 1;
 };
@@ -89,6 +98,7 @@ class Tiny {
   TextKeys exchange(Pdu request, const TextKeys& keys);
   Pdu login_response_to(Pdu request);
   void check_answers(const TextKeys& offers, const TextKeys& answers);
+  TextKeys replies_to(const TextKeys& answers) const;
   void take_numbers(const Pdu& pdu);
   bool window_open() const;
   void start(Task& task);
@@ -108,6 +118,7 @@ class Tiny {
   void srp(const Pdu& request);
   void kerberos(const Pdu& request);
   void public_key(const Pdu& request, bool one);
+  void extension(const Pdu& request);
 
   // tiny_recovery.cpp: what error recovery above level 0 adds.
   std::uint32_t level() const { return agreed("ErrorRecoveryLevel", 0); }
@@ -120,6 +131,7 @@ class Tiny {
   void retry(std::vector<Task>& tasks, const Pdu& told);
   void negotiate();
   void recover_connection(std::vector<Task>& tasks);
+  void forget_connection(Task& task, std::uint32_t from);
   Pdu snack(std::uint8_t type, std::uint32_t tag, std::uint32_t from, std::uint32_t count);
 
   Identity identity_;
@@ -134,7 +146,8 @@ class Tiny {
   std::uint32_t told_cmd_sn_ = 0;          ///< ExpCmdSN of the last NOP-In
   bool told_version_ = false;              ///< the first Login Response came
   std::uint8_t next_version_ = 0;
-  bool length_changed_ = false;  ///< of MaxRecvDataSegmentLength, after the login
+  bool length_changed_ = false;   ///< of MaxRecvDataSegmentLength, after the login
+  std::size_t most_data_in_ = 0;  ///< bytes in one PDU
 };
 
 }  // namespace tsih::initiators::testing

@@ -41,6 +41,8 @@ void Tiny::check_answers(const TextKeys& offers, const TextKeys& answers) {
     if (breaks("key_order") && key < before) throw Wrong{"another order"};
     before = key;
     const auto offer = offers.value(key);
+    if (breaks("level_0") && key == "ErrorRecoveryLevel" && value == "0")
+      throw Wrong{"no recovery"};
     if (breaks("least") && key == "MaxBurstLength" && value == "512") throw Wrong{"so little"};
     if (key == "AuthMethod")
       require(offer.value_or("").find(value) != std::string::npos, "a method", "key_method");
@@ -51,6 +53,18 @@ void Tiny::check_answers(const TextKeys& offers, const TextKeys& answers) {
     if (key == "FirstBurstLength")
       require(parse_number(value) <= parse_number(offer.value_or("")), "a number", "key_number");
   }
+}
+
+// What the target proposes itself: a level is taken, with one R2T at a time; nothing else is known.
+TextKeys Tiny::replies_to(const TextKeys& answers) const {
+  TextKeys replies;
+  for (const auto& [key, value] : answers.pairs()) {
+    if (key.starts_with("X-") && !breaks("unknown_key")) replies.add(key, "NotUnderstood");
+    if (offered_.has(key)) continue;
+    if (key == "ErrorRecoveryLevel") replies.add(key, value);
+    if (key == "MaxOutstandingR2T") replies.add(key, breaks("many_r2ts") ? value : "1");
+  }
+  return replies;
 }
 
 // One request and all of its answer; what the target asks for is answered too.
@@ -69,7 +83,8 @@ TextKeys Tiny::exchange(Pdu request, const TextKeys& keys) {
     }
     const Pdu answer = login ? login_response_to(request) : receive();
     if (answer.is(Opcode::reject)) {
-      // The target takes back the negotiation: it begins anew (5.4).
+      // The target takes back the negotiation: one that is needed begins anew (5.4).
+      if (!identity_.discovery) throw TakenBack{};
       request.set(field::target_transfer_tag, breaks("text_goes_on") ? 1 : kReservedTag);
       request.data = encode_text(keys);
       text.clear();
@@ -77,6 +92,7 @@ TextKeys Tiny::exchange(Pdu request, const TextKeys& keys) {
     }
     if (!login && !answer.is(Opcode::text_response)) continue;
     text.insert(text.end(), answer.data.begin(), answer.data.end());
+    if (breaks("text_limit") && text.size() > 16384) throw Wrong{"a long text"};
     if (login && answer[field::nsg] == 3 && answer[field::transit])
       identity_.tsih = static_cast<std::uint16_t>(answer[field::tsih]);
     more = answer[field::continues];
@@ -92,14 +108,13 @@ TextKeys Tiny::exchange(Pdu request, const TextKeys& keys) {
     if (more) continue;
     answers = parse_text(text).keys;
     if (login && request[field::transit] && !answer[field::transit]) {
-      TextKeys replies;
-      for (const auto& [key, value] : answers.pairs())
-        if (key.starts_with("X-") && !breaks("unknown_key")) replies.add(key, "NotUnderstood");
+      TextKeys replies = replies_to(answers);
       if (breaks("keys_again")) replies.append(keys);
       request.data = encode_text(replies);
       text.clear();
       check_answers(offered_, answers);
       answered_.append(answers);
+      offered_.append(replies);
       more = true;
     }
   }
@@ -110,18 +125,20 @@ TextKeys Tiny::exchange(Pdu request, const TextKeys& keys) {
 
 void Tiny::log_in() {
   Pdu request(Opcode::login_request);
-  request.set(field::immediate, 1).set(field::isid, 0x800000123456);
+  request.set(field::immediate, 1).set(field::isid, identity_.isid);
   request.set(field::cid, identity_.cid).set(field::tsih, identity_.tsih);
   request.set(field::initiator_task_tag, next_tag_++).set(field::cmd_sn, cmd_sn_);
   if (breaks("login_stage_three")) request.set(field::csg, 3);
   if (breaks("version")) request.set(field::version_max, 2).set(field::version_min, 1);
   if (breaks("tsih")) request.set(field::tsih, 7);
-  TextKeys names{{"InitiatorName", "iqn.2026-01.example.tsih:tiny"}};
+  TextKeys names{{"InitiatorName", identity_.name}};
   if (breaks("no_name")) names = {{"InitiatorAlias", "tiny"}};
   names.add("SessionType", identity_.discovery ? "Discovery" : "Normal");
   if (breaks("no_type")) names.remove("SessionType");
   if (!identity_.discovery && !breaks("no_target")) names.add("TargetName", identity_.target);
-  names.add("AuthMethod", "CHAP,SRP,KRB5,SPKM1,SPKM2,None");
+  // With an extension there is no None in the list (11.1).
+  names.add("AuthMethod", std::string("CHAP,SRP,KRB5,SPKM1,SPKM2,") +
+                              (identity_.secret ? kExtensionMethod : "None"));
   const std::string method = exchange(request, names).value("AuthMethod").value_or("None");
   Pdu security = request;
   if (breaks("login_cid")) security.set(field::cid, 9);
@@ -132,14 +149,16 @@ void Tiny::log_in() {
     authenticate(security, method);
   const TextKeys keys{{"HeaderDigest", "CRC32C,None"},
                       {"DataDigest", "CRC32C,None"},
-                      {"MaxRecvDataSegmentLength", "65536"}};
+                      {"MaxRecvDataSegmentLength", std::to_string(kMostDataInBytes)}};
+  most_data_in_ = kMostDataInBytes;
   // The session's own, said on its first connection only.
-  const TextKeys recovery{
-      {"DefaultTime2Wait", "0"}, {"DefaultTime2Retain", "20"}, {"ErrorRecoveryLevel", "2"}};
-  TextKeys data{{"InitialR2T", "No"},          {"ImmediateData", "Yes"},
-                {"MaxBurstLength", "262144"},  {"FirstBurstLength", "262144"},
-                {"MaxOutstandingR2T", "4"},    {"DataPDUInOrder", "Yes"},
-                {"DataSequenceInOrder", "No"}, {"MaxConnections", "2"}};
+  TextKeys recovery{{"DefaultTime2Wait", "0"}, {"DefaultTime2Retain", "20"}};
+  if (!identity_.reticent) recovery.add("ErrorRecoveryLevel", "2");
+  TextKeys data{{"InitialR2T", "No"},         {"ImmediateData", "Yes"},
+                {"MaxBurstLength", "262144"}, {"FirstBurstLength", "262144"},
+                {"DataPDUInOrder", "Yes"},    {"DataSequenceInOrder", "No"},
+                {"MaxConnections", "2"}};
+  if (!identity_.reticent) data.add("MaxOutstandingR2T", "4");
   if (breaks("range")) data.set("MaxConnections", "0");
   if (breaks("boolean")) data.set("ImmediateData", "yes");
   if (breaks("bursts")) data.set("FirstBurstLength", "524288");
@@ -148,7 +167,9 @@ void Tiny::log_in() {
   if (identity_.tsih == 0) all.append(recovery);
   if (!identity_.discovery && identity_.tsih == 0) all.append(data);
   Pdu operational = request;
-  exchange(operational.set(field::csg, 1).set(field::nsg, 3).set(field::transit, 1), all);
+  operational.set(field::csg, 1);
+  if (!breaks("no_transit")) operational.set(field::nsg, 3).set(field::transit, 1);
+  exchange(operational, all);
   if (breaks("login_again")) login_response_to(operational);
   established_ = true;
   digests_.header = answered_.value("HeaderDigest") == "CRC32C";
@@ -161,6 +182,8 @@ std::optional<Identity> Tiny::second_connection() const {
   Identity other = identity_;
   other.cid = 2;
   if (breaks("second_tsih")) other.tsih = 77;
+  if (breaks("second_name")) other.name += "-2";
+  if (breaks("second_isid")) ++other.isid;
   return other;
 }
 
@@ -174,6 +197,8 @@ void Tiny::discover() {
   if (breaks("text_c_and_f")) request.set(field::continues, 1);
   const TextKeys answers = exchange(request, keys);
   if (breaks("short_text") && encode_text(answers).size() > 4096) throw Wrong{"a long text"};
+  if (breaks("short_names") && answers.value("TargetName").value_or("").size() > 127)
+    throw Wrong{"a long name"};
 }
 
 void Tiny::log_out(std::uint8_t reason) {

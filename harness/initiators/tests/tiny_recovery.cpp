@@ -41,7 +41,8 @@ void Tiny::ask_for_data(Task& task, std::uint32_t to) {
   const auto tag = task.command.u32(field::initiator_task_tag) + breaks("snack_task");
   if (length_changed_ && !breaks("plain_snack")) {
     Pdu all = snack(kRData, tag, breaks("r_data_run"), breaks("r_data_length"));
-    send(all.set(field::target_transfer_tag, breaks("r_data_tag") ? kReservedTag : 0x77));
+    task.snack_tag = breaks("r_data_tag") ? kReservedTag : 0x77;
+    send(all.set(field::snack_tag, task.snack_tag));
   } else {
     send(snack(kData, tag, from, to - from));
   }
@@ -95,8 +96,23 @@ void Tiny::negotiate() {
   Pdu request(Opcode::text_request);
   request.set(field::final, 1).set(field::target_transfer_tag, kReservedTag);
   request.set(field::initiator_task_tag, next_tag_++);
-  exchange(request, {{"MaxRecvDataSegmentLength", "4096"}});
-  length_changed_ = true;
+  constexpr std::size_t kLess = 4096;
+  try {
+    exchange(request, {{"MaxRecvDataSegmentLength", std::to_string(kLess)}});
+    length_changed_ = true;
+    most_data_in_ = kLess;
+  } catch (const TakenBack&) {
+    if (breaks("half_negotiated")) most_data_in_ = kLess;
+  }
+}
+
+// What came beyond this number comes again on the other connection (10.5.6), and the SNACK that
+// asked for it is forgotten (6.2.2).
+void Tiny::forget_connection(Task& task, std::uint32_t from) {
+  if (!breaks("keeps_snack_tag")) task.snack_tag = 0;
+  if (breaks("keeps_unacknowledged")) return;
+  task.data_sn = from;
+  task.missing.clear();
 }
 
 // Connection recovery (6.1.4.3): a new connection, the old one logged out, the tasks taken along.
@@ -105,24 +121,26 @@ void Tiny::recover_connection(std::vector<Task>& tasks) {
   if (!breaks("no_wait")) std::this_thread::sleep_for(std::chrono::seconds(wait_s));
   const bool early = breaks("reassigns_at_once");
   ++identity_.cid;
-  if (breaks("recovers_anew")) identity_.tsih = 0;
+  if (breaks("recovers_elsewhere")) identity_.tsih = 77;
   const TextKeys agreed_before = answered_;
   connect();
   log_in();
   answered_.append(agreed_before);
-  if (!early && !breaks("recovers_anew")) log_out(2);
+  if (!early) log_out(2);
+  if (breaks("cleans_up_twice")) log_out(2);
   for (Task& task : tasks) {
     if (task.done) continue;
     Pdu request(Opcode::task_management_request);
     request.set(field::final, 1).set(field::function, 8);
     request.set(field::initiator_task_tag, next_tag_++);
     request.set(field::referenced_task_tag, task.command[field::initiator_task_tag]);
-    task.data_sn = breaks("reassigns_beyond") ? 99 : task.data_sn;
-    request.set(field::exp_data_sn, task.data_sn);
+    const std::uint32_t from = task.missing.empty() ? task.data_sn : *task.missing.begin();
+    request.set(field::exp_data_sn, breaks("reassigns_beyond") ? 99 : from);
+    forget_connection(task, from);
     number(request, !breaks("reassigns_in_order"));
     send(request);
-    while (!receive().is(Opcode::task_management_response)) {
-    }
+    for (Pdu pdu = receive(); !pdu.is(Opcode::task_management_response); pdu = receive())
+      take(tasks, pdu);
     if (breaks("asks_for_reassigned"))
       send(snack(kData, task.command.u32(field::initiator_task_tag), 0, 1));
   }
