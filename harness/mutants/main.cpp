@@ -74,7 +74,8 @@ int summary(const Score& score, bool whole) {
 
 int run(const Arguments& arguments, GoodTargets& targets) {
   const Table table = all_mutants();
-  const Run good = conform(targets, Target::plain, {.mutate = unchanged()}, {});
+  const Run good =
+      conform(targets, Target::plain, {.mutate = unchanged()}, {"--timeout-ms", "20000"});
   if (good.exit_status == kExitUsage || good.exit_status == kExitNotReached)
     return fail(kExitNotReached, "the good target cannot be judged: " + good.output);
   const std::set<std::string> unusable = unusable_cases(good);

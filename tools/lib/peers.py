@@ -22,7 +22,7 @@ from typing import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SYSTEMS = ("tsihd", "tgt", "istgt")
-START_CEILING_S = 10.0
+START_CEILING_S = 60.0
 STOP_CEILING_S = 2.0  # tgtd does not heed SIGTERM
 
 

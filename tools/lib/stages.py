@@ -39,7 +39,7 @@ class Stage:
     command: list[str]
     junit: list[Path] = field(default_factory=list)
     junit_directory: Path | None = None
-    ceiling_s: int = 1200
+    ceiling_s: int = 2400  # only a hang comes near it
     environment: dict[str, str] | None = None
     single: bool = False  # no JUnit: the exit status is the one test
 

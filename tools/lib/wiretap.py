@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-START_CEILING_S = 5.0
-STOP_CEILING_S = 5.0
-JUDGE_CEILING_S = 120
+START_CEILING_S = 60.0
+STOP_CEILING_S = 60.0
+JUDGE_CEILING_S = 600
 BUFFER_MIB = 64
 
 

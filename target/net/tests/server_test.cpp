@@ -127,7 +127,7 @@ class Client {
     auto* at = static_cast<char*>(to);
     while (bytes > 0) {
       pollfd waits{fd_, POLLIN, 0};
-      BOOST_REQUIRE(::poll(&waits, 1, 10000) == 1);
+      BOOST_REQUIRE(::poll(&waits, 1, 60000) == 1);
       const ssize_t got = ::recv(fd_, at, bytes, 0);
       if (got <= 0) return false;
       at += got;
