@@ -55,7 +55,7 @@ def test_configfs_has_what_the_json_has():
     script = TargetConfig((FILE, BLOCK), acls={ONE: MUTUAL},
                           parameters={"InitialR2T": "No"}).to_configfs()
     for line in (
-        "truncate -s 1048576 /srv/a.img",
+        "[ -b /srv/a.img ] || truncate -s 1048576 /srv/a.img",
         "echo fd_dev_name=/srv/a.img,fd_dev_size=1048576 > "
         "/sys/kernel/config/target/core/fileio_0/a/control",
         "echo udev_path=/dev/tank/b > /sys/kernel/config/target/core/iblock_1/b/control",

@@ -44,8 +44,8 @@ class Chap:
 
 @dataclasses.dataclass(frozen=True)
 class Disk:
-    """A storage object. `plugin` is LIO's: fileio (a file, made sparse with `size_bytes`), block, or
-    pscsi (a SCSI device by its path).
+    """A storage object. `plugin` is LIO's: fileio (a file, made sparse with `size_bytes`, or a device
+    of that size), block, or pscsi (a SCSI device by its path).
 
     `block_size_bytes` is fileio's logical block; the others have their device's.
     """
@@ -62,6 +62,12 @@ class Disk:
             raise ValueError(f"expected plugin fileio, block or pscsi, got {self.plugin!r}")
         if self.plugin == "fileio" and not self.size_bytes:
             raise ValueError(f"expected size_bytes with fileio {self.name!r}, got none")
+
+    @property
+    def making(self) -> str:
+        """The shell command that makes fileio's file; a device is there already."""
+        path = shlex.quote(self.path)
+        return f"[ -b {path} ] || truncate -s {self.size_bytes} {path}"
 
     @property
     def serial(self) -> str:
@@ -219,7 +225,7 @@ def _configfs_disk(index: int, disk: Disk) -> list[str]:
     path = _configfs_path(index, disk)
     lines = [f"mkdir -p {path}"]
     if disk.plugin == "fileio":
-        lines.insert(0, f"truncate -s {disk.size_bytes} {shlex.quote(disk.path)}")
+        lines.insert(0, disk.making)
         lines.append(_put(f"fd_dev_name={disk.path},fd_dev_size={disk.size_bytes}", f"{path}/control"))
         if disk.write_back:
             lines.append(_put("fd_buffered_io=1", f"{path}/control"))

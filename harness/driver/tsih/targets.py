@@ -105,8 +105,7 @@ class TsihdTarget(Target):
             as_text="tsihd: nothing left, its version").strip()
 
     def _start(self, config: TargetConfig) -> None:
-        files = "".join(f"truncate -s {disk.size_bytes} {disk.path}; "
-                        for disk in config.disks if disk.plugin == "fileio")
+        files = "".join(f"{disk.making}; " for disk in config.disks if disk.plugin == "fileio")
         saved = json.dumps(config.to_saveconfig(), indent=2)
         self.guest.succeed(f"set -e; {files}cat > {self.CONFIG}; rm -f {self.LOG}", stdin=saved,
                            as_text=f"write {self.CONFIG}\n{saved}")
