@@ -118,10 +118,10 @@ int main(int argc, char** argv) {
   app.add_option("--timeout-ms", settings.timeout_ms, "longest wait for the initiator")
       ->check(CLI::Range(10, 60'000));
   app.footer(
-      "Actions: attach, read, write, copy, discover, many, abort; harness/initiators/trial.h says "
-      "what each does.\nExit: 0 nothing violated, 1 a MUST violated, 2 usage, 3 no case came to "
-      "its "
-      "question.");
+      "Actions: attach, read, write, copy, discover, many, abort, abort-set, ping, chap, "
+      "mutual-chap;\n"
+      "harness/initiators/trial.h says what each does.\n"
+      "Exit: 0 nothing violated, 1 a MUST violated, 2 usage, 3 no case came to its question.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {

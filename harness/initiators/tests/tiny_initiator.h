@@ -20,6 +20,7 @@ using namespace wire;
 
 constexpr std::uint32_t kBlockBytes = 512, kCopyBytes = 64u << 10;
 constexpr std::size_t kMostDataInBytes = 64u << 10;
+constexpr int kPatienceMs = 5000;  // the case ends us long before
 constexpr const char* kExtensionMethod = "Z-example.tsih.tiny";
 
 /// Is this the rule that was to be broken? Empty for a good initiator.
