@@ -119,7 +119,7 @@ def test_a_clause_that_asks_for_more_is_broken_all_the_more(asks, verdict, later
 
 
 def test_the_first_page_tells_whether_all_is_ruled_on(tmp_path):
-    for known_failure, told in ((True, "Every violation and warning is one that was known"),
+    for known_failure, told in ((True, "Nothing new: each of the 1 violations and warnings is known"),
                                 (False, "<b>1 of 1</b> findings of violations and warnings have no ruling")):
         view = view_of(tmp_path / str(known_failure), known(tmp_path) if known_failure else [])
         Site(view, tmp_path / "out", None).write()

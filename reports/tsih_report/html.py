@@ -12,6 +12,7 @@ from .runs import VERDICTS, Finding, Run, Scenario, evidence_path
 
 MAX_COPY_BYTES = 32 << 20
 LOG_LINES = 300
+SHOWN_PASSES = 3
 _HERE = Path(__file__).resolve().parent
 _DEVIATIONS = ("violation", "warning", "error", "inconclusive")
 
@@ -32,7 +33,7 @@ class Site:
             js=(_HERE / "static" / "filter.js").read_text(encoding="utf-8"),
             view=view, words=words, states=STATES, kind_names=ladder.KIND_NAMES,
             worst=lambda found: worst(f.verdict for f in found), evidence=self.evidence,
-            proof=self.proof,
+            proof=self.proof, telling=telling,
             scenario_page=scenario_page, case_page=case_page, scenario_of=self.scenario_of, run_name=lambda r: self.run_names[id(r)])
         self.env.filters.update(duration=words.duration, moment=words.moment, grouped=words.grouped,
                                 slug=words.slug, ticks=words.ticks)
@@ -138,6 +139,12 @@ class Site:
         (self.out / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, self.out / target)
         return {"name": source.name, "size": size, "href": target.as_posix()}
+
+
+def telling(found: list[Finding]) -> list[Finding]:
+    """What a clause's row shows of one system: all that is not a pass, and the first few passes."""
+    passes = [f for f in found if f.verdict == "pass"]
+    return [f for f in found if f.verdict != "pass"] + passes[:SHOWN_PASSES]
 
 
 def _run_names(runs: list[Run]) -> dict[int, str]:

@@ -20,6 +20,7 @@
       shown += r.row.hidden ? 0 : 1;
     }
     const filtered = shown < rows.length;
+    document.querySelector('table.sections').hidden = filtered;  // what was asked for comes at once
     for (const section of document.querySelectorAll('details.rfc')) {
       section.hidden = !section.querySelector('tr.clause:not([hidden])');
       if (filtered && !section.hidden) section.open = true;
@@ -42,6 +43,7 @@
   // A link to a clause that the filter hides shows it again.
   const reveal = () => {
     const row = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (row?.matches('details.known')) row.open = true;
     const section = row?.closest('details.rfc');
     if (!section) return;
     if (row.closest('[hidden]')) { form.reset(); apply(); }
