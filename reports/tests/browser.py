@@ -47,7 +47,8 @@ class Browser:
         self._session = None
         page = next(t for t in self._call("Target.getTargets")["targetInfos"] if t["type"] == "page")
         self._session = self._call("Target.attachToTarget", targetId=page["targetId"], flatten=True)["sessionId"]
-        self._call("Page.enable")
+        # Without it pages scroll softly, and a click would meet what is still on its way.
+        self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
 
     def __enter__(self) -> "Browser":
         return self
@@ -73,16 +74,14 @@ class Browser:
             raise BrowserError(f"{script}: {answer['exceptionDetails'].get('text')}")
         return answer["result"].get("value")
 
-    def click(self, selector: str) -> str:
-        """Clicks where the middle of an element is to be seen; returns the address that is shown then."""
+    def click(self, selector: str) -> None:
+        """Clicks where the middle of an element is to be seen."""
         place = json.dumps(selector)
         self.ask(f"document.querySelector({place}).scrollIntoView({{block: 'center', behavior: 'instant'}})")
         at = self.ask(f"(() => {{ const r = document.querySelector({place}).getClientRects()[0];"
                       " return [r.x + r.width / 2, r.y + r.height / 2]; })()")
         for kind in ("mousePressed", "mouseReleased"):
             self._call("Input.dispatchMouseEvent", type=kind, x=at[0], y=at[1], button="left", clickCount=1)
-        self._until(lambda: self.ask("document.readyState") == "complete", "the page behind the click to load")
-        return self.ask("location.href")
 
     def is_seen(self, selector: str) -> bool:
         """Whether an element is within the window, with nothing of the page over its first line."""
@@ -92,9 +91,10 @@ class Browser:
             " const r = e.getClientRects()[0], x = r.x + r.width / 2, y = r.y + Math.min(r.height, 24) / 2;"
             " return y > 0 && y < innerHeight && e.contains(document.elementFromPoint(x, y)); })()"))
 
-    def await_seen(self, selector: str) -> None:
-        """Pages scroll softly: what was asked for comes into sight. Raises BrowserError when it does not."""
-        self._until(lambda: self.is_seen(selector), f"{selector} to be seen")
+    def await_seen(self, address: str, selector: str) -> None:
+        """Waits for a page whose address ends so to show an element. Raises BrowserError when it does not."""
+        self._until(lambda: self.ask("location.href").endswith(address) and self.is_seen(selector),
+                    f"{selector} to be seen at {address}")
 
     def screenshot(self, path: Path) -> None:
         path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"]))

@@ -130,6 +130,9 @@ def test_what_the_judge_tells_of_the_later_rfc_goes_first(tmp_path):
     clause = catalogue.load(catalogue.default_folder()).clauses["R3720-10.19-02"]
     view = view_of(tmp_path, [], rfc7143={"fate": "dropped", "verdict": "not_required"})
     assert view.systems[0].later == {"dropped": 1}
+    Site(view, tmp_path / "out", None).write()
+    told = "<b>By RFC 7143:</b> nothing: the clause is gone"
+    assert told in (tmp_path / "out" / "cases" / "nop.sample.html").read_text()
     assert words.by_rfc7143(clause, "violation", view.findings[0].told_later) == "nothing: the clause is gone"
     with pytest.raises(ReportError, match="rfc7143.verdict is 'maybe'"):
         view_of(tmp_path, [], rfc7143={"fate": "changed", "verdict": "maybe"})
