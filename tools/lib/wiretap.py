@@ -5,14 +5,16 @@ there: its own behaviour, seen by somebody who has no part in the conversation.
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Iterator
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness" / "driver"))
+from tsih import judging  # noqa: E402  (found by the path above)
+
 START_CEILING_S = 60.0
 STOP_CEILING_S = 60.0
 JUDGE_CEILING_S = 600
@@ -60,11 +62,11 @@ def _wait_for(process: subprocess.Popen, capture: Path) -> None:
 
 
 def target_findings(capture: Path, system: str) -> list[dict]:
-    """The judge's findings on the target of a capture. Raises WiretapError when it has none."""
-    done = subprocess.run(
-        [str(ROOT / "build" / "bin" / "tsih-judge"), str(capture), "--json", "--target", system],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=JUDGE_CEILING_S, check=False)
-    findings = [json.loads(line) for line in done.stdout.splitlines()]
+    """The judge's findings on the target of a capture. Raises WiretapError when there are none."""
+    try:
+        findings = judging.findings_on(capture, "--target", system)
+    except judging.JudgeError as error:
+        raise WiretapError(str(error)) from None
     if not findings:
-        raise WiretapError(f"the judge saw nothing: {done.stderr.strip()[:300] or done.returncode}")
+        raise WiretapError("the judge saw nothing: no iSCSI is in the capture")
     return [finding for finding in findings if finding["party"] == "target"]

@@ -40,15 +40,22 @@ def test_a_dumpcap_that_may_not_is_told(dumpcap, tmp_path):
 
 
 def test_findings_of_the_target_only(monkeypatch, tmp_path):
-    monkeypatch.setattr(wiretap, "ROOT", tmp_path)
+    monkeypatch.setenv("TSIH_BIN", str(tmp_path))
     lines = [{"clause": "A", "party": "target"}, {"clause": "B", "party": "initiator"}]
-    program(tmp_path / "build" / "bin" / "tsih-judge",
+    program(tmp_path / "tsih-judge",
             "".join(f"echo '{json.dumps(line)}'\n" for line in lines) + "exit 1\n")
     assert [f["clause"] for f in wiretap.target_findings(tmp_path / "c", "tsihd")] == ["A"]
 
 
 def test_a_capture_without_pdus_is_no_pass(monkeypatch, tmp_path):
-    monkeypatch.setattr(wiretap, "ROOT", tmp_path)
-    program(tmp_path / "build" / "bin" / "tsih-judge", "exit 3\n")
+    monkeypatch.setenv("TSIH_BIN", str(tmp_path))
+    program(tmp_path / "tsih-judge", "exit 3\n")
     with pytest.raises(wiretap.WiretapError, match="saw nothing"):
+        wiretap.target_findings(tmp_path / "c", "tsihd")
+
+
+def test_a_judge_that_fails_is_no_pass(monkeypatch, tmp_path):
+    monkeypatch.setenv("TSIH_BIN", str(tmp_path))
+    program(tmp_path / "tsih-judge", "echo broken >&2\nexit 9\n")
+    with pytest.raises(wiretap.WiretapError, match="not judged: broken"):
         wiretap.target_findings(tmp_path / "c", "tsihd")

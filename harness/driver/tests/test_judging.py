@@ -19,12 +19,17 @@ def story(tmp_path):
     return Story(run, run.scenario("login.x", "tsihd"), "tsihd")
 
 
-def judge_with(monkeypatch, tmp_path, story, script):
+def install_judge(monkeypatch, tmp_path, script):
+    """This shell script takes the place of the judge."""
     program = tmp_path / "bin" / "tsih-judge"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\n" + script, encoding="utf-8")
     program.chmod(0o755)
     monkeypatch.setattr(paths, "bin_dir", lambda: program.parent)
+
+
+def judge_with(monkeypatch, tmp_path, story, script):
+    install_judge(monkeypatch, tmp_path, script)
     capture = story.folder.path / "capture.pcapng"
     capture.write_bytes(b"x")
     judge_with.broken = judging.judge_capture(story, capture)
@@ -86,11 +91,7 @@ class CapturingLab:
 
 @pytest.mark.parametrize("script, outcome", [(script_of(VIOLATION), "failed"), ("exit 0\n", "passed")])
 def test_a_scenario_fails_when_our_target_breaks_a_clause(monkeypatch, tmp_path, script, outcome):
-    program = tmp_path / "bin" / "tsih-judge"
-    program.parent.mkdir()
-    program.write_text("#!/bin/sh\n" + script, encoding="utf-8")
-    program.chmod(0o755)
-    monkeypatch.setattr(paths, "bin_dir", lambda: program.parent)
+    install_judge(monkeypatch, tmp_path, script)
     run = RunFolder(tmp_path / "run", what="scenarios", title="t", command="c")
     recorder = ScenarioRecorder(run, CapturingLab(), "login.x", "tsihd", doc="A title", variant="",
                                 test="t", tell=lambda line: None, expected_disaster=False)

@@ -22,6 +22,24 @@ class BrokeTheRfc(AssertionError):
     """Our target broke a clause in the capture of a scenario that passed otherwise."""
 
 
+class JudgeError(Exception):
+    """One line: why a capture was not judged."""
+
+
+def findings_on(capture: pathlib.Path, *options: str) -> list[dict]:
+    """All findings of the judge on a capture, none when it holds no iSCSI. Raises JudgeError."""
+    command = [str(paths.bin_dir() / "tsih-judge"), str(capture), "--json", *options]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=CEILING_S, check=False)
+        findings = [json.loads(line) for line in done.stdout.splitlines()]
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        raise JudgeError(f"the capture was not judged: {error}") from None
+    if done.returncode not in (0, 1, 3):
+        raise JudgeError(f"the capture was not judged: {done.stderr.strip()[:400] or done.returncode}")
+    return findings
+
+
 def write_rules(run: RunFolder) -> None:
     """cases.json of a run folder: the judge's rules, for the report to know which clauses have one."""
     program = paths.bin_dir() / "tsih-judge"
@@ -37,22 +55,15 @@ def judge_capture(story: Story, capture: pathlib.Path) -> list[str]:
     """Judges both parties in `capture`, a file of the scenario's folder. Never raises for a capture
     or a judge that is not as it should be: the story says so. Returns a line for each clause that
     OURS broke."""
-    program = paths.bin_dir() / "tsih-judge"
-    if not program.is_file() or not capture.is_file():
+    if not (paths.bin_dir() / "tsih-judge").is_file() or not capture.is_file():
         return []
-    command = [str(program), str(capture), "--json", "--target", story.system,
-               "--initiator", story.initiator]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=CEILING_S, check=False)
-        findings = [json.loads(line) for line in done.stdout.splitlines()]
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        story.observed(f"the capture was not judged: {error}", ok=False)
+        findings = findings_on(capture, "--target", story.system, "--initiator", story.initiator)
+    except JudgeError as error:
+        story.observed(str(error), ok=False)
         return []
     for finding in findings:
         _keep(story, finding, capture)
-    if done.returncode not in (0, 1, 3):
-        story.observed(f"the capture was not judged: {done.stderr.strip()[:400]}", ok=False)
     return [f"{finding['clause']}: {finding['message']}" for finding in findings
             if finding["verdict"] == "violation" and finding["party"] == "target"
             and finding["system"] == OURS]
