@@ -43,12 +43,13 @@ class FrailDisk:
 
 
 @pytest.fixture
-def frail(target):
+def frail(target, initiator):
     guest = target.guest
     size_bytes = int(guest.succeed(f"blockdev --getsize64 {SHARED}"))
     guest.succeed("export DM_DISABLE_UDEV=1; dmsetup remove -f --retry frail 2>/dev/null; dmsetup "
                   f"create frail --table '0 {size_bytes // 512} linear {SHARED} 0'; [ -b {FRAIL} ]")
     yield FrailDisk(guest, size_bytes)
+    initiator.clear()
     target.stop()  # it holds the device
     guest.succeed("DM_DISABLE_UDEV=1 dmsetup remove --retry frail")
 
