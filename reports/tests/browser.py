@@ -5,6 +5,7 @@ that no port is opened and no package but the browser is needed.
 """
 
 import base64
+import contextlib
 import json
 import os
 import select
@@ -20,6 +21,10 @@ _FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--di
 
 class BrowserError(Exception):
     """One line."""
+
+
+class OnTheWay(BrowserError):
+    """The page that was asked is being left for another one."""
 
 
 def installed() -> bool:
@@ -64,8 +69,9 @@ class Browser:
         os.close(self._in)
 
     def open(self, page: Path) -> None:
-        self._call("Page.navigate", url=page.resolve().as_uri())
-        self._until(lambda: self.ask("document.readyState") == "complete", f"{page} to load")
+        address = page.resolve().as_uri()
+        self._call("Page.navigate", url=address)
+        self._until(lambda: self.ask("location.href + document.readyState") == f"{address}complete", f"{page} to load")
 
     def ask(self, script: str):
         """The value of a JavaScript expression."""
@@ -80,7 +86,9 @@ class Browser:
         self.ask(f"document.querySelector({place}).scrollIntoView({{block: 'center', behavior: 'instant'}})")
         at = self.ask(f"(() => {{ const r = document.querySelector({place}).getClientRects()[0];"
                       " return [r.x + r.width / 2, r.y + r.height / 2]; })()")
-        for kind in ("mousePressed", "mouseReleased"):
+        self._call("Runtime.evaluate", awaitPromise=True,  # what was scrolled to is drawn
+                   expression="new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
+        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
             self._call("Input.dispatchMouseEvent", type=kind, x=at[0], y=at[1], button="left", clickCount=1)
 
     def is_seen(self, selector: str) -> bool:
@@ -109,7 +117,8 @@ class Browser:
             answer = self._receive(method)
             if answer.get("id") == self._last:
                 if "error" in answer:
-                    raise BrowserError(f"{method}: {answer['error'].get('message')}")
+                    told = f"{method}: {answer['error'].get('message')}"
+                    raise OnTheWay(told) if "navigated" in told or "context" in told else BrowserError(told)
                 return answer["result"]
 
     def _receive(self, waiting_for: str) -> dict:
@@ -125,7 +134,9 @@ class Browser:
 
     def _until(self, condition, what: str) -> None:
         deadline = time.monotonic() + CEILING_S
-        while not condition():
-            if time.monotonic() > deadline:
-                raise BrowserError(f"expected {what} within {CEILING_S:.0f} s")
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OnTheWay):
+                if condition():
+                    return
             time.sleep(0.02)
+        raise BrowserError(f"expected {what} within {CEILING_S:.0f} s")

@@ -124,6 +124,8 @@ def test_the_first_page_tells_whether_all_is_ruled_on(tmp_path):
         view = view_of(tmp_path / str(known_failure), known(tmp_path) if known_failure else [])
         Site(view, tmp_path / "out", None).write()
         assert told in (tmp_path / "out" / "index.html").read_text()
+        shown = "<b>Expected.</b> The ping is not cut." in (tmp_path / "out" / "cases" / "nop.sample.html").read_text()
+        assert shown is known_failure
 
 
 def test_what_the_judge_tells_of_the_later_rfc_goes_first(tmp_path):

@@ -52,8 +52,10 @@ def test_a_long_part_is_not_silent(report, monkeypatch):
     assert told[0] in ("half of it", "...") and told[-1] == "done: half of it"
 
 
-def test_a_part_that_still_runs_is_ended(report):
-    part = report.Part("part", "a part", ["sleep", "600"])
+@pytest.mark.parametrize("script", ["sleep 600", "trap '' INT; sleep 600"])
+def test_a_part_that_still_runs_is_ended(report, monkeypatch, script):
+    monkeypatch.setattr(report, "STOP_CEILING_S", 0.5)
+    part = shell(report, script)
     part.stop()
     assert part.process.returncode is not None
     part.stop()  # once more does nothing
