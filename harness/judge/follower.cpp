@@ -5,6 +5,7 @@
 
 #include "harness/judge/authentication.h"
 #include "harness/judge/parameters.h"
+#include "harness/judge/partings.h"
 #include "harness/judge/retransmission.h"
 #include "harness/judge/tasks.h"
 
@@ -73,8 +74,12 @@ void note_command_number(Connection& connection, const Pdu& pdu) {
   else
     for (std::uint32_t i = *session.next_cmd_sn; serial_distance(next, i) > 0; ++i)
       used.reset(i % used.size());
-  if (step > 0) session.next_cmd_sn = next;
+  if (step > 0) {
+    session.next_cmd_sn = next;
+    for (auto& [of, retry] : session.retries) retry.advanced += static_cast<std::uint32_t>(step);
+  }
   if (immediate) return;
+  note_newer_command(connection, number);
   used.set(number % used.size());
   connection.last_cmd_sn = number;
 }
@@ -122,6 +127,7 @@ void Follower::hole(Connection& connection, From from) {
   }
   if (from == From::initiator) {
     session.next_cmd_sn.reset();
+    session.retries.clear();
     connection.last_cmd_sn.reset();
     connection.snacked = true;  // a SNACK may be among what is missing
     session.rejected.clear();
@@ -139,6 +145,7 @@ void Follower::end(Connection& connection) {
   Session& session = *connection.session;
   if (session.connections > 0) --session.connections;
   session.alive.erase(connection.number);
+  session.retries.erase(connection.number);
   // Below level 2 the tasks of a connection end with it; above, reassignment may save them.
   if (session.parameters.error_recovery_level >= 2) {
     for (auto& [tag, task] : session.tasks)
@@ -182,6 +189,7 @@ void Follower::take(Connection& connection, From from, const SeenPdu& seen,
     connection.negotiation.last_continues[side(from)] = pdu[field::continues] != 0;
     if (keys) {
       note_authentication(connection, from, pdu, *keys);
+      note_challenge(connection, from, *keys);
       note_keys(connection, from, *keys);
     }
   }
@@ -189,6 +197,25 @@ void Follower::take(Connection& connection, From from, const SeenPdu& seen,
     request(connection, seen, keys);
   else
     response(connection, seen, keys);
+}
+
+// Whoever gets a challenge of its own back, on this connection or on another one, is to notice.
+void Follower::note_challenge(Connection& connection, From from, const wire::TextKeys& keys) {
+  const auto challenge = keys.value("CHAP_C");
+  if (!challenge || challenge->size() > limits::kTextBytes) return;
+  const auto value = wire::parse_binary(*challenge);
+  if (!value || value->empty()) return;
+  const std::string& name = connection.session->initiator_name;
+  bool& reflected = connection.login.reflected[side(from)];
+  if (from == From::target) {
+    reflected |= std::ranges::any_of(challenges_, [&](const Challenge& one) {
+      return one.initiator_name == name && one.value == *value;
+    });
+    return;
+  }
+  reflected |= wire::parse_binary(connection.login.challenge[1]) == value;
+  if (challenges_.size() >= limits::kChallenges) challenges_.pop_front();
+  challenges_.push_back({name, *value});
 }
 
 void Follower::request(Connection& connection, const SeenPdu& seen, const wire::TextKeys* keys) {
@@ -244,6 +271,7 @@ void Follower::response(Connection& connection, const SeenPdu& seen, const wire:
         (!connection.next_stat_sn || serial_distance(next, *connection.next_stat_sn) > 0))
       connection.next_stat_sn = next;
     if (advances) note_response(connection, pdu);
+    forget_retries(session);
   }
   switch (opcode) {
     case Opcode::login_response:
@@ -256,8 +284,12 @@ void Follower::response(Connection& connection, const SeenPdu& seen, const wire:
       take_r2t(connection, seen);
       break;
     case Opcode::scsi_response:
+      note_tagged_response(connection, pdu);
       end_task(connection, tag,
-               {.status_in_data = false, .aborted = false, .stat_sn = pdu.u32(field::stat_sn)});
+               {.status_in_data = false,
+                .aborted = false,
+                .stat_sn = pdu.u32(field::stat_sn),
+                .response_tag = pdu.u32(field::snack_tag)});
       break;
     case Opcode::task_management_response:
       take_management_response(connection, seen);
@@ -388,6 +420,7 @@ void Follower::give_way(Session& session, bool whole_session, std::uint16_t cid)
 void Follower::logout_response(Connection& connection, const SeenPdu& seen) {
   Session& session = *connection.session;
   const std::uint32_t tag = seen.pdu.u32(field::initiator_task_tag);
+  note_logout_times(connection, seen);
   if (const Task* task = session.find(tag);
       task && task->is(TaskKind::logout) && seen.pdu[field::response] == 0) {
     const bool whole_session = task->request[field::logout_reason] == 0;

@@ -1,6 +1,7 @@
 // Keeps the model true: what each PDU changes, after the rules have looked at it.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -46,8 +47,16 @@ class Follower {
   void login_request(Connection& connection, const Pdu& pdu, const wire::TextKeys* keys);
   void login_response(Connection& connection, const Pdu& pdu, const wire::TextKeys* keys);
   void login_over(Connection& connection, const Pdu& pdu);
+  void note_challenge(Connection& connection, From from, const wire::TextKeys& keys);
+
+  /// One that an initiator has sent.
+  struct Challenge {
+    std::string initiator_name;
+    wire::Bytes value;
+  };
 
   Sessions sessions_;
+  std::deque<Challenge> challenges_;
   unsigned sessions_ever_ = 0;
 };
 

@@ -155,7 +155,7 @@ void Framer::begin_data(const Place& place) {
 bool Framer::take_data(Bytes& bytes, const Place& place) {
   const Bytes now = bytes.first(std::min(data_left_, bytes.size()));
   bytes = bytes.subspan(now.size());
-  if (data_digest_.value_or(true)) crc_ = wire::crc32c(now, crc_);
+  if (data_digest_.value_or(true) || sums_data_) crc_ = wire::crc32c(now, crc_);
   const std::size_t data_here =
       data_left_ > padding_bytes_ ? std::min(now.size(), data_left_ - padding_bytes_) : 0;
   if (keep_) seen_.pdu.data.insert(seen_.pdu.data.end(), now.begin(), now.begin() + data_here);
@@ -189,6 +189,8 @@ void Framer::end_pdu(const Place& place) {
   have_ = 0;
   seen_.place = place;
   seen_.data_kept = keep_ && seen_.data_complete;
+  seen_.data_crc.reset();
+  if (sums_data_ && seen_.data_complete) seen_.data_crc = crc_;
   // Whether there is a data digest shows only behind data; until then PDUs would be told late.
   if (untrusted_ == 0)
     sink_.on_pdu(seen_);

@@ -20,7 +20,9 @@ struct SeenPdu {
   bool data_complete = true;     ///< no byte of it is missing in the capture
   bool has_header_digest = false;
   bool has_data_digest = false;  ///< and it could be checked
-  Place place;                   ///< of its last byte
+  /// CRC32C of data and padding, where somebody asked for it and no byte is missing.
+  std::optional<std::uint32_t> data_crc;
+  Place place;  ///< of its last byte
 };
 
 class PduSink {
@@ -43,6 +45,8 @@ class Framer : public ByteSink {
   /// Nobody saw the login: the bytes themselves will tell whether there are digests.
   void begin_in_the_middle();
   void set_digests(bool header, bool data);
+  /// From now on the sum of the data is told, whether there is a data digest or not.
+  void set_data_summed(bool on) { sums_data_ = on; }
   bool has_header_digest() const { return header_digest_.value_or(false); }
   bool has_data_digest() const { return data_digest_.value_or(false); }
   bool synchronised() const { return state_ != State::lost && untrusted_ == 0; }
@@ -73,6 +77,7 @@ class Framer : public ByteSink {
   std::optional<bool> header_digest_ = false;
   std::optional<bool> data_digest_ = false;
   bool learns_digests_ = false;
+  bool sums_data_ = false;
   bool doubtful_ = false;   // the last header had a wrong digest: its lengths may be wrong as well
   unsigned untrusted_ = 0;  // headers still to come before PDUs count
   std::uint8_t gathered_[wire::kHeaderBytes + 255 * 4 + 4];

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "harness/judge/framer.h"
+#include "harness/judge/partings.h"
 #include "harness/judge/tcp_flow.h"
 
 namespace tsih::judge {
@@ -103,8 +104,11 @@ class Judge::Talk {
 
   void note_end(std::size_t from, bool fin) {
     (fin ? fin_ : rst_)[from] = true;
-    if (!first_to_end_) first_to_end_ = from;
-    if (is_iscsi()) connection_.session->alive.erase(connection_.number);
+    const bool first = !first_to_end_;
+    if (first) first_to_end_ = from;
+    if (!is_iscsi()) return;
+    if (first) note_loss(connection_, from_of(sides_[from]), last_.time_ns);
+    connection_.session->alive.erase(connection_.number);
   }
 
   // The first bytes tell: a login, or on a target's port something that began before the capture.
@@ -172,6 +176,8 @@ class Judge::Talk {
       if (connection_.login_lost) return learn_again();
       for (Side& one : sides_)
         one.framer.set_digests(connection_.header_digest, connection_.data_digest);
+      const bool may_repeat = connection_.session->parameters.error_recovery_level > 0;
+      sides_[1 - initiator_].framer.set_data_summed(may_repeat);
     }
   }
 

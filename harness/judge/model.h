@@ -35,6 +35,8 @@ inline constexpr std::size_t kAskedAcks = 256;         ///< A bits without DataA
 inline constexpr std::size_t kSnackTags = 16;          ///< of one task
 inline constexpr std::size_t kCommandNumbers = 4096;   ///< latest CmdSNs of a session
 inline constexpr std::size_t kReplicas = 64;           ///< latest numbered responses
+inline constexpr std::size_t kDataReplicas = 256;      ///< latest Data-Ins of a connection
+inline constexpr std::size_t kChallenges = 64;         ///< latest CHAP_C of initiators
 }  // namespace limits
 
 /// Values in force in a session, as far as its leading login was seen.
@@ -48,6 +50,8 @@ struct SessionParameters {
   bool data_sequence_in_order = true;
   std::uint32_t error_recovery_level = 0;
   std::uint32_t max_connections = 1;
+  std::uint32_t time2wait_s = 2;  ///< DefaultTime2Wait
+  std::uint32_t time2retain_s = 20;
 };
 
 /// A range of a write that the target asked for.
@@ -114,12 +118,35 @@ struct Ending {
   bool status_in_data = false;
   bool aborted = false;                  ///< by task management
   std::optional<std::uint32_t> stat_sn;  ///< of its status
+  std::uint32_t response_tag = 0;        ///< SNACK Tag of its SCSI Response
 };
 
 struct EndedTask : Ending {
   std::uint32_t tag = 0;
   unsigned connection = 0;
   std::optional<AskedAgain> asked_again;
+  std::optional<std::uint32_t> snack_tag;  ///< of its last R-Data SNACK
+  bool tagged = false;                     ///< a response with that tag has come
+};
+
+/// How a connection of a session went out of service, and the times that hold for its recovery.
+struct Parting {
+  enum class How : std::uint8_t {
+    logged_out,     ///< at ErrorRecoveryLevel 2: its tasks wait for TASK REASSIGN
+    logout_failed,  ///< a Logout Response of 2 or 3: another logout is due
+    announced,      ///< by an Asynchronous Message
+    lost            ///< ended by the target without a word
+  };
+  How how = How::lost;
+  std::uint64_t time_ns = 0;
+  std::uint32_t wait_s = 0, retain_s = 0;
+};
+
+/// A command that was retried, as long as its first instance may still turn up (RFC 3720 9.4).
+struct Retry {
+  std::uint32_t session_cmd_sn = 0;       ///< what the next command was to carry
+  std::uint64_t advanced = 0;             ///< how far CmdSN is beyond that of the retry
+  std::optional<std::uint32_t> newer_sn;  ///< of a later command of the same connection
 };
 
 struct Session {
@@ -148,6 +175,8 @@ struct Session {
   std::set<unsigned> logged_out;                        ///< likewise
   /// Likewise: a login is under way that takes their place (5.3.4, 5.3.5).
   std::set<unsigned> giving_way;
+  std::map<unsigned, Parting> partings;                 ///< by the number of the connection
+  std::map<unsigned, Retry> retries;                    ///< the latest of each connection
   bool cold_reset = false;      ///< carried out: the target has to end all connections (10.5.1)
   bool drop_announced = false;  ///< by Asynchronous Message
   std::optional<unsigned> closing_connection;  ///< where a Logout Request for all of it went out
@@ -187,13 +216,14 @@ struct LoginState {
   unsigned texts[2] = {0, 0};  ///< whole logical texts of each side
   bool leading = true;
   bool refused = false;
-  std::string auth_method;          ///< chosen; empty as long as none is
-  unsigned auth_texts[2] = {0, 0};  ///< of each side since the choice, empty ones not counted
-  std::string challenge[2];         ///< CHAP_C of each side
-  std::string chap_offer;           ///< CHAP_A of the initiator
-  std::string srp_groups;           ///< SRP_GROUP of the target
-  bool target_auth = false;         ///< SRP: the initiator wants it
-  std::string wrong_step;           ///< what was wrong in the target's last step
+  std::string auth_method;             ///< chosen; empty as long as none is
+  unsigned auth_texts[2] = {0, 0};     ///< of each side since the choice, empty ones not counted
+  std::string challenge[2];            ///< CHAP_C of each side
+  std::string chap_offer;              ///< CHAP_A of the initiator
+  std::string srp_groups;              ///< SRP_GROUP of the target
+  bool target_auth = false;            ///< SRP: the initiator wants it
+  std::string wrong_step;              ///< what was wrong in the target's last step
+  bool reflected[2] = {false, false};  ///< this side sent a challenge of the other's
   /// The session of this initiator, ISID and target that was there before; may be none.
   std::shared_ptr<Session> predecessor;
 };
@@ -210,6 +240,20 @@ struct NumberedResponse {
   std::uint32_t stat_sn = 0;
   std::uint32_t exp_cmd_sn = 0;
   std::array<std::uint8_t, wire::kHeaderBytes> header{};
+};
+
+/// A Data-In, to know it again when it is repeated.
+struct SentDataIn {
+  std::uint32_t tag = 0, data_sn = 0;
+  std::array<std::uint8_t, wire::kHeaderBytes> header{};
+  std::optional<std::uint32_t> data_crc;
+};
+
+/// A greater MaxRecvDataSegmentLength that was declared in full feature phase, in a negotiation
+/// that is under way or has failed.
+struct ReceiveChange {
+  std::uint32_t before = 0, declared = 0;
+  bool failed = false;
 };
 
 /// How the transport connection ended, as far as the capture goes.
@@ -238,6 +282,7 @@ struct Connection {
 
   bool header_digest = false, data_digest = false;
   std::array<std::optional<std::uint32_t>, 2> max_receive_bytes;  ///< declared by each side
+  std::array<std::optional<ReceiveChange>, 2> receive_change;     ///< likewise
   std::optional<std::uint32_t> next_stat_sn;
   std::optional<std::uint32_t> last_exp_stat_sn;
   std::optional<std::uint32_t> last_cmd_sn;  ///< of a command that was not immediate
@@ -272,6 +317,7 @@ struct Connection {
   bool snacked = false;                          ///< responses may come again
   unsigned receive_changes = 0;                  ///< of the initiator's MaxRecvDataSegmentLength
   std::deque<NumberedResponse> responses;        ///< the latest
+  std::deque<SentDataIn> data_ins;               ///< likewise; where they may be asked for again
   std::array<bool, 2> hole = {false, false};     ///< PDUs of this side were missed
   std::array<bool, 2> blind = {false, false};    ///< and none was seen since
   std::uint64_t pdus = 0, missing_bytes = 0;

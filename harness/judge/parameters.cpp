@@ -27,6 +27,10 @@ void note_receive_limit(Connection& connection, From from, const std::string& va
   const auto bytes = static_cast<std::uint32_t>(*number);
   const bool later = connection.phase == Phase::full_feature && limit;
   if (later && from == From::initiator && *limit != bytes) ++connection.receive_changes;
+  if (later && bytes > *limit) {
+    auto& change = connection.receive_change[side(from)];
+    change = {.before = change ? change->before : *limit, .declared = bytes, .failed = false};
+  }
   limit = later ? std::max(*limit, bytes) : bytes;
 }
 
@@ -71,6 +75,16 @@ void note_keys(Connection& connection, From from, const wire::TextKeys& keys) {
   }
 }
 
+void end_negotiation(Connection& connection, bool agreed) {
+  for (auto& change : connection.receive_change) {
+    if (!change || change->failed) continue;
+    if (agreed)
+      change.reset();
+    else
+      change->failed = true;
+  }
+}
+
 void agree(Connection& connection) {
   const Negotiation& negotiation = connection.negotiation;
   connection.header_digest = outcome(negotiation, "HeaderDigest") == "CRC32C";
@@ -88,6 +102,8 @@ void agree(Connection& connection) {
   set_number(negotiation, "MaxOutstandingR2T", agreed.max_outstanding_r2t);
   set_number(negotiation, "ErrorRecoveryLevel", agreed.error_recovery_level);
   set_number(negotiation, "MaxConnections", agreed.max_connections);
+  set_number(negotiation, "DefaultTime2Wait", agreed.time2wait_s);
+  set_number(negotiation, "DefaultTime2Retain", agreed.time2retain_s);
 }
 
 }  // namespace tsih::judge

@@ -16,6 +16,9 @@ std::optional<std::string> outcome(const Negotiation& negotiation, std::string_v
 /// Notes what a text proposes, answers and declares.
 void note_keys(Connection& connection, From from, const wire::TextKeys& keys);
 
+/// A negotiation of full feature phase is over: what it declared holds, or does not.
+void end_negotiation(Connection& connection, bool agreed);
+
 /// The login is over: what was negotiated holds. Digests of the connection, and the parameters of
 /// the session if this was its leading login.
 void agree(Connection& connection);

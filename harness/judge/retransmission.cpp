@@ -30,6 +30,7 @@ void ask_for_data(Connection& connection, const Pdu& pdu) {
   Task& task = found->second;
   task.recovered = true;
   if (pdu[field::snack_type] == kRDataSnack) {
+    forget_data_ins(connection, tag);
     task.receive_changes = connection.receive_changes;
     if (task.snack_tags.size() < limits::kSnackTags)
       task.snack_tags.push_back(pdu.u32(field::snack_tag));
@@ -68,6 +69,7 @@ void take_snack(Connection& connection, const SeenPdu& seen) {
 }
 
 void reassign(Connection& connection, Task& task, const Pdu& request) {
+  forget_data_ins(connection, request.u32(field::referenced_task_tag));
   task.recovered = true;
   task.connection = connection.number;
   task.receive_changes = connection.receive_changes;
@@ -86,6 +88,34 @@ void note_data_in_again(Connection& connection, const SeenPdu& seen) {
     if (EndedTask* ended = find_ended(session, tag)) asked = &ended->asked_again;
   if (!asked || !*asked || seen.pdu.u32(field::data_sn) != (*asked)->next) return;
   if (++(*asked)->next == (*asked)->end) asked->reset();
+}
+
+void note_data_in(Connection& connection, const SeenPdu& seen) {
+  if (connection.session->parameters.error_recovery_level == 0) return;
+  if (sent_before(connection, seen.pdu)) return;
+  auto& sent = connection.data_ins;
+  if (sent.size() >= limits::kDataReplicas) sent.pop_front();
+  const Pdu& pdu = seen.pdu;
+  sent.push_back(
+      {pdu.u32(field::initiator_task_tag), pdu.u32(field::data_sn), pdu.header, seen.data_crc});
+}
+
+void forget_data_ins(Connection& connection, std::uint32_t tag) {
+  std::erase_if(connection.data_ins, [&](const SentDataIn& one) { return one.tag == tag; });
+}
+
+const SentDataIn* sent_before(const Connection& connection, const Pdu& pdu) {
+  const std::uint32_t tag = pdu.u32(field::initiator_task_tag);
+  const std::uint32_t number = pdu.u32(field::data_sn);
+  const auto found = std::ranges::find_if(connection.data_ins, [&](const SentDataIn& one) {
+    return one.tag == tag && one.data_sn == number;
+  });
+  return found == connection.data_ins.end() ? nullptr : &*found;
+}
+
+void note_tagged_response(Connection& connection, const Pdu& pdu) {
+  EndedTask* ended = find_ended(*connection.session, pdu.u32(field::initiator_task_tag));
+  if (ended) ended->tagged |= ended->snack_tag == pdu.u32(field::snack_tag);
 }
 
 void note_asked_ack(Connection& connection, const Task& task, const SeenPdu& seen) {

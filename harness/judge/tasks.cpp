@@ -2,13 +2,16 @@
 
 #include <algorithm>
 
+#include "harness/judge/parameters.h"
+#include "harness/judge/partings.h"
 #include "harness/judge/retransmission.h"
 #include "harness/judge/rule.h"
 
 namespace tsih::judge {
 namespace {
 
-constexpr Ending kAborted{.status_in_data = false, .aborted = true, .stat_sn = {}};
+constexpr Ending kAborted{
+    .status_in_data = false, .aborted = true, .stat_sn = {}, .response_tag = 0};
 
 TaskKind kind_of(const Pdu& pdu) {
   switch (static_cast<Opcode>(pdu.opcode())) {
@@ -80,6 +83,8 @@ void begin_task(Connection& connection, const SeenPdu& seen) {
   const std::uint32_t tag = pdu.u32(field::initiator_task_tag);
   if (tag == wire::kReservedTag) return;
   if (pdu.is(Opcode::text_request)) {
+    if (connection.text_tag && pdu.u32(field::target_transfer_tag) == wire::kReservedTag)
+      end_negotiation(connection, false);  // another one begins before that is over
     connection.text_tag = tag;
     connection.text_transfer_tag.reset();
     connection.text_lun.reset();
@@ -88,6 +93,7 @@ void begin_task(Connection& connection, const SeenPdu& seen) {
     if (old->request[field::opcode] == pdu[field::opcode] && old->is(TaskKind::scsi) &&
         old->request[field::cmd_sn] == pdu[field::cmd_sn]) {
       old->recovered = true;  // a retry: the target may answer twice
+      note_retry(connection, pdu);
       return;
     }
     forget_orders(connection, tag);
@@ -112,6 +118,7 @@ void begin_task(Connection& connection, const SeenPdu& seen) {
     if (task.writes()) begin_write(connection, task, seen);
   }
   std::erase_if(session.ended, [&](const EndedTask& one) { return one.tag == tag; });
+  forget_data_ins(connection, tag);
   session.tasks[tag] = std::move(task);
 }
 
@@ -145,6 +152,7 @@ void take_data_out(Connection& connection, const SeenPdu& seen) {
 
 void take_data_in(Connection& connection, const SeenPdu& seen) {
   note_data_in_again(connection, seen);
+  note_data_in(connection, seen);
   Task* task = find(connection, seen.pdu);
   if (!task) return;
   const Pdu& pdu = seen.pdu;
@@ -160,7 +168,10 @@ void take_data_in(Connection& connection, const SeenPdu& seen) {
   if (pdu[field::acknowledge]) task->asked_for_ack = true;
   if (pdu[field::has_status])
     end_task(connection, pdu.u32(field::initiator_task_tag),
-             {.status_in_data = true, .aborted = false, .stat_sn = pdu.u32(field::stat_sn)});
+             {.status_in_data = true,
+              .aborted = false,
+              .stat_sn = pdu.u32(field::stat_sn),
+              .response_tag = 0});
 }
 
 void take_r2t(Connection& connection, const SeenPdu& seen) {
@@ -193,6 +204,9 @@ void end_task(Connection& connection, std::uint32_t tag, const Ending& ending) {
   ended.tag = tag;
   ended.connection = connection.number;
   ended.asked_again = found->second.asked_again;
+  const auto& snack_tags = found->second.snack_tags;
+  if (ending.stat_sn && !snack_tags.empty()) ended.snack_tag = snack_tags.back();
+  ended.tagged = ended.snack_tag == ending.response_tag;
   session.tasks.erase(found);
   forget_orders(connection, tag);
   session.ended.push_front(ended);
@@ -254,6 +268,7 @@ void take_async(Connection& connection, const SeenPdu& seen) {
   const auto event = pdu[field::async_event];
   if (event == kConnectionDropped || event == kSessionDropped)
     connection.session->drop_announced = true;
+  note_announcement(connection, seen);
   if (event == kLogoutRequested && !connection.logout_asked) connection.logout_asked = request;
   if (event == kNegotiationRequested && !connection.text_tag)
     connection.negotiation_asked = request;
@@ -275,12 +290,14 @@ void take_reject(Connection& connection, const SeenPdu& seen) {
     connection.text_tag.reset();
     connection.text_transfer_tag.reset();
     connection.text_reset_due = bad.is(Opcode::text_request);
+    end_negotiation(connection, false);
   }
   session.tasks.erase(task);
 }
 
 void take_text_response(Connection& connection, const SeenPdu& seen) {
   if (seen.pdu[field::final]) {
+    end_negotiation(connection, true);
     connection.text_tag.reset();
     connection.text_transfer_tag.reset();
     end_task(connection, seen.pdu.u32(field::initiator_task_tag), {});

@@ -88,6 +88,22 @@ Ruling range_answer_lies_within(const Moment& m) {
   });
 }
 
+// Extensions say themselves whether they may be negotiated anew.
+Ruling answered_key_is_not_sent_again(const Moment& m) {
+  const Negotiation& negotiation = m.connection.negotiation;
+  if (!negotiation.known) return Ruling::unseen();
+  return each_key(m, [&](const std::string& name, const std::string& value) {
+    const Key* key = find_key(name);
+    if (!key || !key->is_negotiated()) return Ruling::aside();
+    const auto found = negotiation.proposals.find(name);
+    const bool over = found != negotiation.proposals.end() && found->second.answered;
+    if (!over) return Ruling::kept();
+    return Ruling::broken(
+        fmt::format("{} once, since it was answered with {}", name, found->second.answer),
+        pair(name, value));
+  });
+}
+
 // The session's own numbers fit together when the login that leads it is over.
 
 std::optional<std::uint64_t> agreed_number(const Moment& m, std::string_view key) {
@@ -125,6 +141,17 @@ Ruling recovery_wants_one_r2t(const Moment& m) {
       fmt::format("MaxOutstandingR2T=1 with ErrorRecoveryLevel={} and DataSequenceInOrder=Yes",
                   *level),
       fmt::format("{}", *r2ts));
+}
+
+// What can be seen of it: a longer data segment, by a limit that a failed negotiation has declared.
+Ruling failed_negotiation_changes_nothing(const Moment& m) {
+  const auto& change = m.connection.receive_change[1 - side(m.from)];
+  if (!change || !change->failed || m.seen.data_bytes == 0) return Ruling::aside();
+  if (m.seen.data_bytes <= change->before) return Ruling::kept();
+  return Ruling::broken(
+      fmt::format("at most {} bytes, since the negotiation that declared {} has failed",
+                  change->before, change->declared),
+      fmt::format("{} bytes", m.seen.data_bytes));
 }
 
 bool ends_a_negotiation(const Moment& m) {
@@ -203,11 +230,17 @@ constexpr Rule kRules[] = {
      Judged::both,
      kText,
      range_answer_lies_within},
+    {"keys.answered_once", {"R3720-5.2-l03"}, Judged::both, kText, answered_key_is_not_sent_again},
     {"keys.answered",
      {"R3720-5.2.2-01", "R3720-5.2.1-01", "R3720-5.2.2-05", "R3720-5.2-07"},
      Judged::target,
      kResponse,
      everything_was_answered},
+    {"keys.failed_negotiation",
+     {"R3720-5.2-13", "R3720-6.10-02"},
+     Judged::both,
+     pdus(Opcode::data_in, Opcode::data_out, Opcode::scsi_command),
+     failed_negotiation_changes_nothing},
     {"keys.login_asks_nothing_last",
      {"R3720-5.3-10", "R3720-10.13.6-01"},
      Judged::target,

@@ -93,6 +93,29 @@ Ruling srp_group_was_offered(const Moment& m) {
   return Ruling::broken(fmt::format("a group of {}", login(m).srp_groups), group->substr(0, 80));
 }
 
+/// The bits of the modulus, which end the name of each group of RFC 3723: SRP-1536, MODP-3072.
+std::optional<std::uint64_t> modulus_bits(std::string_view group) {
+  for (const std::string_view kind : {"SRP-", "MODP-"})
+    if (group.starts_with(kind)) return wire::parse_number(group.substr(kind.size()));
+  return std::nullopt;
+}
+
+Ruling srp_modulus_is_long(const Moment& m) {
+  constexpr unsigned kLeastBits = 768;
+  const auto groups = m.keys ? m.keys->value("SRP_GROUP") : std::nullopt;
+  if (!groups || is_reserved_word(*groups)) return Ruling::aside();
+  Ruling ruling = Ruling::kept();
+  for_each_listed(*groups, [&](std::string_view group) {
+    const auto bits = modulus_bits(group);
+    if (bits && *bits < kLeastBits)
+      ruling = Ruling::broken(fmt::format("a modulus of at least {} bits", kLeastBits),
+                              std::string(group.substr(0, 80)));
+    else if (!bits && ruling.kind() == Ruling::Kind::kept)
+      ruling = Ruling::unseen();  // a group that is known to the two of them
+  });
+  return ruling;
+}
+
 Ruling challenge_is_its_own(const Moment& m) {
   if (!m.keys || login(m).challenge[1].empty()) return Ruling::aside();
   const auto challenge = m.keys->value("CHAP_C");
@@ -142,6 +165,14 @@ Ruling wrong_step_ends_it(const Moment& m) {
       fmt::format("a {}", wire::opcode_name(m.pdu.opcode())));
 }
 
+// Nothing but a refusal may follow a challenge that was the other side's own.
+Ruling reflection_is_noticed(const Moment& m) {
+  if (!login(m).reflected[1 - side(m.from)]) return Ruling::aside();
+  if (m.pdu.is(Opcode::login_response) && m.pdu[field::status] != 0) return Ruling::kept();
+  return Ruling::broken("the end of the connection, since its own challenge came back",
+                        fmt::format("a {}", wire::opcode_name(m.pdu.opcode())));
+}
+
 constexpr Rule kRules[] = {
     {"auth.chap_first",
      {"R3720-11.1-01", "R3720-11.1.4-01"},
@@ -171,6 +202,11 @@ constexpr Rule kRules[] = {
      Judged::initiator,
      kRequest,
      challenge_is_its_own},
+    {"auth.reflection",
+     {"R3720-8.2.1-12"},
+     Judged::both,
+     kRequest | kResponse,
+     reflection_is_noticed},
     {"auth.krb5_first",
      {"R3720-11.1-01", "R3720-11.1.1-01"},
      Judged::initiator,
@@ -206,6 +242,11 @@ constexpr Rule kRules[] = {
     {"auth.srp_1536", {"R3720-11.1.3-10"}, Judged::target, kResponse, srp_1536_is_offered},
     {"auth.srp_a", {"R3720-11.1.3-03"}, Judged::initiator, kRequest, step_is_whole<'S', 'R', 1, 1>},
     {"auth.srp_group", {"R3720-11.1.3-03"}, Judged::initiator, kRequest, srp_group_was_offered},
+    {"auth.srp_modulus",
+     {"R3720-8.2.2-01"},
+     Judged::both,
+     kRequest | kResponse,
+     srp_modulus_is_long},
     {"auth.srp_b", {"R3720-11.1.3-04"}, Judged::target, kResponse, step_is_whole<'S', 'R', 2, 1>},
     {"auth.srp_m", {"R3720-11.1.3-05"}, Judged::initiator, kRequest, step_is_whole<'S', 'R', 2, 2>},
     {"auth.srp_proof", {"R3720-11.1.3-07"}, Judged::target, kResponse, srp_target_proves_itself},

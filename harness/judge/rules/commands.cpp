@@ -189,6 +189,20 @@ Ruling extended_cdb_is_long(const Moment& m) {
   return Ruling::broken("an Extended CDB of 17 bytes and more", fmt::format("{}", least + 15));
 }
 
+// The first instance of a retried command may still turn up: a number that lies 2^31 behind it
+// would make it look new.
+Ruling numbers_keep_close_to_a_retry(const Moment& m) {
+  constexpr std::int64_t kMostAhead = (std::int64_t{1} << 31) - 1;
+  if (m.pdu[field::immediate] || m.session.retries.empty() || !m.session.next_cmd_sn)
+    return Ruling::aside();
+  const std::int32_t step = serial_distance(m.pdu.u32(field::cmd_sn), *m.session.next_cmd_sn);
+  for (const auto& [connection, retry] : m.session.retries)
+    if (static_cast<std::int64_t>(retry.advanced) + step > kMostAhead)
+      return Ruling::broken("CmdSN at most 2^31 - 1 beyond that of a retry which may turn up again",
+                            fmt::format("one of {} beyond", retry.advanced + step));
+  return Ruling::kept();
+}
+
 constexpr std::uint64_t kCommand = pdus(Opcode::scsi_command);
 
 constexpr Rule kRules[] = {
@@ -204,6 +218,11 @@ constexpr Rule kRules[] = {
      Judged::initiator,
      kCommand,
      retry_keeps_its_connection},
+    {"command.retry_not_overtaken",
+     {"R3720-3.2.2.1-11"},
+     Judged::initiator,
+     kTaskRequests,
+     numbers_keep_close_to_a_retry},
     {"command.direction", {"R3720-10.3.1-01"}, Judged::initiator, kCommand, data_has_a_direction},
     {"command.final_with_all_data",
      {"R3720-10.3.4-02"},

@@ -1,4 +1,7 @@
 // Data-In: numbers, offsets, bursts, the A and S bits (RFC 3720 10.7, 3.2.2.3, 3.2.4).
+#include <algorithm>
+
+#include "harness/judge/retransmission.h"
 #include "harness/judge/rules/rules.h"
 
 namespace tsih::judge {
@@ -120,7 +123,25 @@ Ruling is_words_of_four(const Moment& m) {
                         fmt::format("{} bytes", m.seen.data_bytes));
 }
 
+// Exact replicas, but for ExpCmdSN and MaxCmdSN; the data is compared by its CRC32C.
+Ruling repeated_data_is_the_same(const Moment& m) {
+  const SentDataIn* sent = sent_before(m.connection, m.pdu);
+  if (!sent) return Ruling::aside();
+  const auto& before = sent->header;
+  const auto& now = m.pdu.header;
+  const bool same = std::equal(before.begin(), before.begin() + 28, now.begin()) &&
+                    std::equal(before.begin() + 36, before.end(), now.begin() + 36);
+  const auto expected = [&] {
+    return fmt::format("the Data-In {} again as it was", sent->data_sn);
+  };
+  if (!same) return Ruling::broken(expected(), "another header");
+  if (!sent->data_crc || !m.seen.data_crc) return Ruling::unseen();
+  return *sent->data_crc == *m.seen.data_crc ? Ruling::kept()
+                                             : Ruling::broken(expected(), "other data");
+}
+
 constexpr Rule kRules[] = {
+    {"data_in.again", {"R3720-10.16-03"}, Judged::target, kDataIn, repeated_data_is_the_same},
     {"data_in.data_sn", {"R3720-3.2.2.3-01"}, Judged::target, kDataIn, number_follows},
     {"data_in.of_a_read", {"R3720-3.2.4.3-01"}, Judged::target, kDataIn, belongs_to_a_read},
     {"data_in.offset",

@@ -228,7 +228,7 @@ constexpr Rule kRules[] = {
      kDataOut,
      lun_is_reserved_without_tag},
     {"data_out.connection",
-     {"R3720-3.2.4.1-03"},
+     {"R3720-3.2.4.1-03", "R3720-3.2.4.1-01"},
      Judged::initiator,
      kDataOut,
      keeps_the_connection},

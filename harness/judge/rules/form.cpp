@@ -10,6 +10,11 @@ namespace {
 constexpr std::uint64_t kBareRequests =
     pdus(Opcode::task_management_request, Opcode::logout_request);
 
+/// PDUs whose figures have no data segment.
+constexpr std::uint64_t kWithoutData =
+    pdus(Opcode::task_management_request, Opcode::task_management_response, Opcode::logout_request,
+         Opcode::logout_response, Opcode::r2t, Opcode::snack_request);
+
 struct Masks {
   wire::HeaderMask of[64];
   Masks() {
@@ -76,6 +81,8 @@ Ruling is_bare(const Moment& m) {
       "neither additional headers nor data",
       fmt::format("TotalAHSLength {}, DataSegmentLength {}", m.pdu.header[4], m.seen.data_bytes));
 }
+
+Ruling has_no_data(const Moment& m) { return equal("DataSegmentLength", 0, m.seen.data_bytes); }
 
 // Additional headers are defined for SCSI commands only (10.2.2).
 Ruling has_no_ahs(const Moment& m) { return equal("TotalAHSLength", 0, m.pdu.header[4]); }
@@ -147,6 +154,7 @@ constexpr Rule kRules[] = {
      Judged::target,
      pdus(Opcode::logout_response),
      is_bare},
+    {"form.no_data_segment", {"R3720-10.2.1.6-01"}, Judged::both, kWithoutData, has_no_data},
     {"form.r2t_bare", {"R3720-10.8.1-01"}, Judged::target, pdus(Opcode::r2t), is_bare},
 };
 

@@ -207,6 +207,20 @@ Ruling list_extension_is_named_well(const Moment& m) {
   });
 }
 
+// The names of SRP groups are registered as extension item-labels are (13.5.4).
+Ruling srp_group_is_an_item_label(const Moment& m) {
+  return each_key(m, [](const std::string& name, const std::string& value) {
+    if (name != "SRP_GROUP" || is_reserved_word(value)) return Ruling::aside();
+    Ruling ruling = Ruling::kept();
+    for_each_listed(value, [&](std::string_view group) {
+      if (!is_standard_label(group))
+        ruling = Ruling::broken("groups named by item-labels, with a capital letter first",
+                                pair(name, group));
+    });
+    return ruling;
+  });
+}
+
 // SendTargets and what it brings.
 
 Ruling send_targets_waits_for_full_feature(const Moment& m) {
@@ -309,6 +323,7 @@ constexpr Rule kRules[] = {
      Judged::both,
      kLogin,
      list_extension_is_named_well<'Z'>},
+    {"keys.srp_group", {"R3720-13-l01"}, Judged::both, kLogin, srp_group_is_an_item_label},
     {"keys.send_targets_in_full_feature",
      {"R3720-AppD-01", "R3720-AppD-l01"},
      Judged::initiator,

@@ -107,6 +107,17 @@ Ruling next_stage_is_not_beyond_the_asked(const Moment& m) {
                         fmt::format("{}", m.pdu[field::nsg]));
 }
 
+// Whose number it is shows nowhere; that T names a format, and that the format is kept, does.
+Ruling isid_has_a_format(const Moment& m) {
+  enum Format : unsigned { kOui = 0, kEnterprise = 1, kRandom = 2 };
+  const unsigned format = m.pdu.header[8] >> 6, a = m.pdu.header[8] & 0x3f;
+  if (format == kOui) return Ruling::kept();
+  if (format > kRandom)
+    return Ruling::broken("an ISID by OUI, enterprise number or chance", "T = 11b");
+  if (a == 0) return Ruling::kept();
+  return Ruling::broken("A, reserved in an ISID without OUI, to be 0", hex(a));
+}
+
 bool is_final(const Moment& m) {
   return succeeds(m) && m.pdu[field::transit] && m.pdu[field::nsg] == kFullFeature;
 }
@@ -199,6 +210,7 @@ constexpr Rule kRules[] = {
      Judged::initiator,
      kRequest,
      request_field_stays<field::cid>},
+    {"login.isid", {"R3720-10.12.5-01"}, Judged::initiator, kRequest, isid_has_a_format},
     {"login.stage", {"R3720-5.3-04"}, Judged::initiator, kRequest, stage_is_one_of_login},
     {"login.stage_order", {"R3720-5.3-06"}, Judged::initiator, kRequest, stages_go_on},
     {"login.response_stage",

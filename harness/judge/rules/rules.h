@@ -20,6 +20,7 @@ std::span<const Rule> nop_rules();
 std::span<const Rule> text_rules();
 std::span<const Rule> logout_rules();
 std::span<const Rule> snack_rules();
+std::span<const Rule> recovery_rules();
 std::span<const Rule> key_rules();
 std::span<const Rule> answer_rules();
 std::span<const Rule> authentication_rules();

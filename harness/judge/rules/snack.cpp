@@ -8,6 +8,13 @@ namespace {
 
 constexpr std::uint64_t kSnack = pdus(Opcode::snack_request);
 
+Ruling waits_for_full_feature(const Moment& m) {
+  if (m.connection.phase == Phase::unknown) return Ruling::unseen();
+  if (m.connection.phase == Phase::full_feature) return Ruling::kept();
+  return Ruling::broken("recovery within a connection in full feature phase only",
+                        "a SNACK before it");
+}
+
 Ruling task_tag_fits(const Moment& m) {
   const auto type = m.pdu[field::snack_type];
   const std::uint32_t tag = m.pdu.u32(field::initiator_task_tag);
@@ -160,6 +167,18 @@ Ruling status_waits_for_holes(const Moment& m) {
   return Ruling::aside();
 }
 
+// A status without the tag of the last R-Data SNACK is dropped: the task goes on, and so does the
+// use of its tag. Only a tag that is used again shows that it was not.
+Ruling status_without_tag_is_dropped(const Moment& m) {
+  const EndedTask* ended = m.session.find_ended(m.pdu.u32(field::initiator_task_tag));
+  if (m.task || !ended || !ended->snack_tag) return Ruling::aside();
+  if (ended->connection != m.connection.number) return Ruling::unseen();
+  if (ended->tagged) return Ruling::kept();
+  return Ruling::broken(fmt::format("task {} to wait for the response with SNACK Tag {}",
+                                    hex(ended->tag), hex(*ended->snack_tag)),
+                        "a new command with its tag");
+}
+
 // The RFC names no time. An initiator that ends the connection while a DataACK has been due for so
 // long did not mean to send it.
 constexpr std::uint64_t kDueNs = 5'000'000'000;
@@ -179,6 +198,11 @@ Ruling acknowledgement_comes(const Moment& m) {
 }
 
 constexpr Rule kRules[] = {
+    {"snack.in_full_feature",
+     {"R3720-6.1.4-03"},
+     Judged::initiator,
+     kSnack,
+     waits_for_full_feature},
     {"snack.no_task_tag", {"R3720-10.16.4-01"}, Judged::initiator, kSnack, task_tag_fits},
     {"snack.task_tag", {"R3720-10.16.4-02"}, Judged::initiator, kSnack, task_tag_is_the_commands},
     {"snack.snack_tag", {"R3720-10.16.5-01"}, Judged::initiator, kSnack, snack_tag_is_given},
@@ -220,6 +244,11 @@ constexpr Rule kRules[] = {
      Judged::initiator,
      kFromInitiator,
      status_waits_for_holes},
+    {"snack.status_with_tag",
+     {"R3720-10.4.4-l02"},
+     Judged::initiator,
+     pdus(Opcode::scsi_command),
+     status_without_tag_is_dropped},
     {"snack.ack_comes",
      {"R3720-10.7.2-04", "R3720-10.16.2-01"},
      Judged::initiator,

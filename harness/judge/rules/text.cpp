@@ -73,7 +73,26 @@ Ruling final_answers_final(const Moment& m) {
   return Ruling::broken("F only in answer to a request with F", "F for a request without");
 }
 
+// A negotiation ends with its connection, by ABORT TASK or by a logout, and is taken nowhere else.
+Ruling negotiation_ends_with_its_connection(const Moment& m) {
+  enum Function : unsigned { kAbortTask = 1, kReassign = 8 };
+  const bool management = m.pdu.is(Opcode::task_management_request);
+  const Task* task = management ? m.session.find(m.pdu.u32(field::referenced_task_tag)) : m.task;
+  if (!task || !task->is(TaskKind::text) || task->connection == m.connection.number)
+    return Ruling::aside();
+  if (m.session.alive.contains(task->connection)) return Ruling::aside();
+  if (management && m.pdu[field::function] == kAbortTask) return Ruling::kept();
+  if (management ? m.pdu[field::function] != kReassign : !goes_on(m)) return Ruling::aside();
+  return Ruling::broken("the end of a text negotiation whose connection failed",
+                        "it taken to another connection");
+}
+
 constexpr Rule kRules[] = {
+    {"text.ends_with_connection",
+     {"R3720-10.10-l01"},
+     Judged::initiator,
+     pdus(Opcode::text_request, Opcode::task_management_request),
+     negotiation_ends_with_its_connection},
     {"text.request_continues",
      {"R3720-10.10.2-01", "R3720-5.2-01"},
      Judged::initiator,

@@ -83,6 +83,19 @@ void Dialogue::log_out(unsigned reason) {
   scribe.close(now_->port, From::target);
 }
 
+void Dialogue::log_in_at_level(const char* level) {
+  const TextKeys keys{{"ErrorRecoveryLevel", level}, {"MaxBurstLength", "1024"},
+                      {"FirstBurstLength", "512"},   {"MaxRecvDataSegmentLength", "512"},
+                      {"MaxConnections", "4"},       {"InitialR2T", "No"}};
+  log_in(keys, keys);
+}
+
+void Dialogue::log_in_beside(std::uint16_t cid, std::uint16_t asked) {
+  connect(50001, cid);
+  asked_handle = asked;
+  log_in();
+}
+
 Pdu Dialogue::request(Opcode opcode, std::uint32_t tag, bool immediate) {
   Pdu pdu(opcode);
   pdu.set(field::final, 1).set(field::immediate, immediate ? 1 : 0);
@@ -158,6 +171,14 @@ Pdu Dialogue::reject(unsigned reason, const Pdu& bad) {
   pdu.set(field::reject_reason, reason);
   pdu.data.assign(bad.header.begin(), bad.header.end());
   return pdu;
+}
+
+Pdu Dialogue::ping(std::uint32_t tag) {
+  return request(Opcode::nop_out, tag, true).set(field::target_transfer_tag, wire::kReservedTag);
+}
+
+Pdu Dialogue::good(std::uint32_t tag, std::uint32_t data_ins) {
+  return response(Opcode::scsi_response, tag).set(field::exp_data_sn, data_ins);
 }
 
 void check(std::span<const Tale> tales) {

@@ -34,6 +34,11 @@ class Dialogue {
   /// A request of a Text negotiation and its answer.
   void text(const TextKeys& asks, const TextKeys& answers);
   void log_out(unsigned reason = 0);
+  /// Leads a session of ErrorRecoveryLevel 0, 1 or 2, with 512 bytes of data in a PDU.
+  void log_in_at_level(const char* level);
+  /// A connection from another port logs in to the session that it takes for `asked`.
+  void log_in_beside(std::uint16_t cid, std::uint16_t asked);
+  void log_in_beside(std::uint16_t cid) { log_in_beside(cid, handle); }
 
   Pdu request(Opcode opcode, std::uint32_t tag, bool immediate = false);
   Pdu response(Opcode opcode, std::uint32_t tag);
@@ -45,6 +50,8 @@ class Dialogue {
   Pdu async(unsigned event, std::uint16_t seconds);
   Pdu management(unsigned function, std::uint32_t tag, std::uint32_t referenced);
   Pdu reject(unsigned reason, const Pdu& bad);
+  Pdu ping(std::uint32_t tag);
+  Pdu good(std::uint32_t tag, std::uint32_t data_ins);
   /// A response whose StatSN is not advanced.
   void keep_stat_sn() { --now_->stat_sn; }
 

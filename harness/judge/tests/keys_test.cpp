@@ -228,7 +228,7 @@ const Tale kTales[] = {
        third.set("CHAP_C", *kChap2.value("CHAP_C"));
        chap(d, kChap1, kChap2, third, kChap3);
      },
-     "auth.chap_own_challenge"},
+     "auth.chap_own_challenge auth.reflection"},
     {"a challenge of 1025 bytes",
      [](Dialogue& d) {
        TextKeys second = kChap2;
@@ -322,7 +322,7 @@ const Tale kTales[] = {
        refusal.set(field::status, 0x0200);
        d.target(refusal);
      },
-     ""},
+     "keys.answered_once"},
     {"a target that says a key twice, and an initiator that goes on",
      [](Dialogue& d) {
        d.connect(50000);
@@ -330,7 +330,7 @@ const Tale kTales[] = {
        d.login(kOperational, {{"MaxConnections", "1"}}, {{"MaxConnections", "1"}});
        d.login(kOperational, {}, {}, kFullFeature);
      },
-     "login.repetition_ends"},
+     "keys.answered_once login.repetition_ends"},
     {"a leading key on a further connection",
      [](Dialogue& d) {
        d.log_in();

@@ -12,14 +12,6 @@ namespace {
 
 constexpr unsigned kLogoutForRecovery = 2, kReassign = 8;
 
-void log_in_at_level(Dialogue& d, const char* level) {
-  const TextKeys keys{{"ErrorRecoveryLevel", level}, {"MaxBurstLength", "1024"},
-                      {"FirstBurstLength", "512"},   {"MaxRecvDataSegmentLength", "512"},
-                      {"MaxConnections", "4"},       {"InitialR2T", "No"}};
-  TextKeys answers = keys;
-  d.log_in(keys, answers);
-}
-
 /// A Data-In with A.
 Pdu asks_for_ack(Dialogue& d, std::uint32_t tag, std::uint32_t number, std::uint32_t offset) {
   Pdu pdu = d.data_in(tag, number, offset);
@@ -32,52 +24,42 @@ Pdu data_ack(Dialogue& d, std::uint32_t begin) {
       .set(field::lun, kLun);
 }
 
-Pdu ping(Dialogue& d, std::uint32_t tag) {
-  return d.request(Opcode::nop_out, tag, true).set(field::target_transfer_tag, wire::kReservedTag);
-}
-
-Pdu good(Dialogue& d, std::uint32_t tag, std::uint32_t data_ins) {
-  return d.response(Opcode::scsi_response, tag).set(field::exp_data_sn, data_ins);
-}
-
 /// Connection 1 dies with task 10 at level 2, and connection 2 takes over.
 void lose_the_connection(Dialogue& d) {
-  log_in_at_level(d, "2");
+  d.log_in_at_level("2");
   d.initiator(d.read(10, 2048));
   d.target(d.data_in(10, 0, 0));
   d.target(d.data_in(10, 1, 512));
-  d.connect(50001, 2);
-  d.asked_handle = d.handle;
-  d.log_in();
+  d.log_in_beside(2);
 }
 void log_out_the_lost(Dialogue& d) {
   Pdu out = d.request(Opcode::logout_request, 20, true);
   out.set(field::logout_reason, kLogoutForRecovery).set(field::cid, 1);
   d.initiator(out);
-  d.target(d.response(Opcode::logout_response, 20));
+  d.target(d.response(Opcode::logout_response, 20).set(field::time2retain, 20));
 }
 
 const Tale kTales[] = {
     // SNACK and what it brings again.
     {"data again, data acknowledged",
      [](Dialogue& d) {
-       log_in_at_level(d, "1");
+       d.log_in_at_level("1");
        d.initiator(d.read(10, 2048));
        for (std::uint32_t i : {0u, 1u, 2u}) d.target(d.data_in(10, i, 512 * i, i == 1));
        d.initiator(d.snack(kDataSnack, 10, 1, 1));
        d.target(d.data_in(10, 1, 512, true));
        d.target(asks_for_ack(d, 10, 3, 1536).set(field::final, 1));
        d.initiator(data_ack(d, 4));
-       d.target(good(d, 10, 4));
-       d.initiator(ping(d, 30));
+       d.target(d.good(10, 4));
+       d.initiator(d.ping(30));
      },
      ""},
     {"a status again",
      [](Dialogue& d) {
-       log_in_at_level(d, "1");
+       d.log_in_at_level("1");
        d.initiator(d.read(10, 512));
        d.target(d.data_in(10, 0, 0, true));
-       const Pdu status = good(d, 10, 1);
+       const Pdu status = d.good(10, 1);
        d.target(status);
        d.initiator(d.snack(kStatusSnack, wire::kReservedTag, status.u32(field::stat_sn), 1)
                        .set(field::exp_stat_sn, status.u32(field::stat_sn)));
@@ -87,10 +69,10 @@ const Tale kTales[] = {
      ""},
     {"a status again, and another one",
      [](Dialogue& d) {
-       log_in_at_level(d, "1");
+       d.log_in_at_level("1");
        d.initiator(d.read(10, 512));
        d.target(d.data_in(10, 0, 0, true));
-       const Pdu status = good(d, 10, 1);
+       const Pdu status = d.good(10, 1);
        d.target(status);
        d.initiator(d.snack(kStatusSnack, wire::kReservedTag, status.u32(field::stat_sn), 1)
                        .set(field::exp_stat_sn, status.u32(field::stat_sn)));
@@ -100,17 +82,17 @@ const Tale kTales[] = {
      "numbering.repeated"},
     {"a status again that nobody asked for",
      [](Dialogue& d) {
-       log_in_at_level(d, "1");
+       d.log_in_at_level("1");
        d.initiator(d.read(10, 512));
        d.target(d.data_in(10, 0, 0, true));
-       const Pdu status = good(d, 10, 1);
+       const Pdu status = d.good(10, 1);
        d.target(status);
        d.target(status);
      },
      "numbering.stat_sn"},
     {"tags and runs of SNACKs",
      [](Dialogue& d) {
-       log_in_at_level(d, "1");
+       d.log_in_at_level("1");
        d.initiator(d.read(10, 2048));
        d.target(d.data_in(10, 0, 0));
        d.initiator(d.snack(kDataSnack, wire::kReservedTag, 0, 1));
@@ -123,16 +105,16 @@ const Tale kTales[] = {
      "snack.run_length"},
     {"a SNACK behind the acknowledgement",
      [](Dialogue& d) {
-       log_in_at_level(d, "1");
+       d.log_in_at_level("1");
        d.initiator(d.read(10, 512));
        d.target(d.data_in(10, 0, 0, true));
-       d.target(good(d, 10, 1));
+       d.target(d.good(10, 1));
        d.initiator(d.snack(kDataSnack, 10, 0, 1));
      },
      "snack.before_acknowledgement"},
     {"acknowledged data asked for again",
      [](Dialogue& d) {
-       log_in_at_level(d, "1");
+       d.log_in_at_level("1");
        d.initiator(d.read(10, 2048));
        d.target(d.data_in(10, 0, 0));
        d.target(asks_for_ack(d, 10, 1, 512).set(field::final, 1));
@@ -142,13 +124,13 @@ const Tale kTales[] = {
      "snack.not_acknowledged"},
     {"a DataACK with a tag of its own",
      [](Dialogue& d) {
-       log_in_at_level(d, "1");
+       d.log_in_at_level("1");
        d.initiator(data_ack(d, 2));
      },
      "snack.ack_tag"},
     {"a DataACK over a hole",
      [](Dialogue& d) {
-       log_in_at_level(d, "1");
+       d.log_in_at_level("1");
        d.initiator(d.read(10, 2048));
        d.target(d.data_in(10, 0, 0));
        d.initiator(d.snack(kDataSnack, 10, 0, 1));
@@ -158,17 +140,17 @@ const Tale kTales[] = {
      "snack.ack_without_holes"},
     {"a status acknowledged over a hole",
      [](Dialogue& d) {
-       log_in_at_level(d, "1");
+       d.log_in_at_level("1");
        d.initiator(d.read(10, 512));
        d.target(d.data_in(10, 0, 0, true));
        d.initiator(d.snack(kDataSnack, 10, 0, 1));
-       d.target(good(d, 10, 1));
-       d.initiator(ping(d, 30));
+       d.target(d.good(10, 1));
+       d.initiator(d.ping(30));
      },
      "snack.status_without_holes"},
     {"no DataACK",
      [](Dialogue& d) {
-       log_in_at_level(d, "1");
+       d.log_in_at_level("1");
        d.initiator(d.read(10, 4096));
        d.target(d.data_in(10, 0, 0));
        d.target(asks_for_ack(d, 10, 1, 512).set(field::final, 1));
@@ -178,7 +160,7 @@ const Tale kTales[] = {
      "snack.ack_comes"},
     {"another limit, and data as it was",
      [](Dialogue& d) {
-       log_in_at_level(d, "1");
+       d.log_in_at_level("1");
        d.initiator(d.read(10, 2048));
        d.target(d.data_in(10, 0, 0));
        d.text({{"MaxRecvDataSegmentLength", "1024"}}, {});
@@ -194,7 +176,7 @@ const Tale kTales[] = {
        d.target(d.response(Opcode::task_management_response, 21));
        d.target(d.data_in(10, 2, 1024));
        d.target(d.data_in(10, 3, 1536, true));
-       d.target(good(d, 10, 4));
+       d.target(d.good(10, 4));
      },
      ""},
     {"a reassignment without logout, not immediate, from too far on",
@@ -220,7 +202,7 @@ const Tale kTales[] = {
     // Retries.
     {"a retry that fills a gap",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        const Pdu command = d.read(10, 512);
        d.initiator(command);
        d.initiator(command);
@@ -228,15 +210,13 @@ const Tale kTales[] = {
      ""},
     {"a retry of what was acknowledged, changed, and elsewhere",
      [](Dialogue& d) {
-       log_in_at_level(d, "1");
+       d.log_in_at_level("1");
        Pdu command = d.read(10, 512);
        d.initiator(command);
-       d.initiator(ping(d, 11));
+       d.initiator(d.ping(11));
        d.target(d.response(Opcode::nop_in, 11).set(field::target_transfer_tag, wire::kReservedTag));
        d.initiator(command.set(field::attribute, 1).set(field::exp_stat_sn, 102));
-       d.connect(50001, 2);
-       d.asked_handle = d.handle;
-       d.log_in();
+       d.log_in_beside(2);
        command.set(field::exp_stat_sn, 101);
        d.initiator(command);
      },
@@ -244,10 +224,8 @@ const Tale kTales[] = {
     // Several connections.
     {"a number that another connection has used",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
-       d.connect(50001, 2);
-       d.asked_handle = d.handle;
-       d.log_in();
+       d.log_in_at_level("0");
+       d.log_in_beside(2);
        d.use(50000);
        d.initiator(d.read(10, 512));
        d.use(50001);
@@ -259,35 +237,27 @@ const Tale kTales[] = {
      "numbering.session_cmd_sn"},
     {"a handle that the session has not",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
-       d.connect(50001, 2);
-       d.asked_handle = 77;
-       d.log_in();
+       d.log_in_at_level("0");
+       d.log_in_beside(2, 77);
      },
      "login.tsih_kept login.handle_of_session"},
     {"a reinstated connection with another handle",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
-       d.connect(50001, 1);
-       d.asked_handle = 77;
-       d.log_in();
+       d.log_in_at_level("0");
+       d.log_in_beside(1, 77);
      },
      "login.tsih_kept login.handle_of_session login.reinstates_by_handle"},
     {"a handle of a session that is over",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        d.log_out();
-       d.connect(50001, 1);
-       d.asked_handle = 9;
-       d.log_in();
+       d.log_in_beside(1, 9);
      },
      "login.new_session"},
     {"a command on a session that is being closed, and one when it is over",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
-       d.connect(50001, 2);
-       d.asked_handle = d.handle;
-       d.log_in();
+       d.log_in_at_level("0");
+       d.log_in_beside(2);
        d.initiator(d.request(Opcode::logout_request, 20, true));
        d.use(50000);
        d.initiator(d.read(10, 512));
@@ -300,7 +270,7 @@ const Tale kTales[] = {
     // R2T, Reject, text.
     {"two R2Ts where one was agreed",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        d.initiator(d.write(10, 1024));
        d.target(d.r2t(10, 0, 0, 512));
        d.target(d.r2t(10, 1, 512, 512));
@@ -308,28 +278,28 @@ const Tale kTales[] = {
      "r2t.outstanding"},
     {"a rejected command's number is passed over",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        const Pdu command = d.read(10, 512);
        d.initiator(command);
        d.target(d.reject(5, command).set(field::exp_cmd_sn, d.cmd_sn - 1));
-       d.initiator(ping(d, 11));
+       d.initiator(d.ping(11));
        d.target(d.response(Opcode::nop_in, 11).set(field::target_transfer_tag, wire::kReservedTag));
      },
      "reject.number_stays_open"},
     {"a rejected command comes again",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        const Pdu command = d.read(10, 512);
        d.initiator(command);
        d.target(d.reject(5, command).set(field::exp_cmd_sn, d.cmd_sn - 1));
        d.initiator(command);
        d.target(d.data_in(10, 0, 0, true));
-       d.target(good(d, 10, 1));
+       d.target(d.good(10, 1));
      },
      ""},
     {"a Reject with a number",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        Pdu command = d.read(10, 512);
        d.initiator(command);
        d.target(d.reject(5, command).set(field::data_sn, 1).set(field::exp_cmd_sn, d.cmd_sn - 1));
@@ -337,19 +307,19 @@ const Tale kTales[] = {
      "reject.reserved"},
     {"a key twice in a Text Request, answered",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        d.text({{"InitiatorAlias", "a"}, {"InitiatorAlias", "b"}}, {});
      },
      "text.repetition_rejected"},
     {"SendTargets turned down",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        d.text({{"SendTargets", "All"}}, {{"SendTargets", "Reject"}});
      },
      ""},
     {"a negotiation that was rejected goes on",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        Pdu out = d.request(Opcode::text_request, 700, true);
        out.set(field::target_transfer_tag, wire::kReservedTag);
        out.data = wire::encode_text({{"InitiatorAlias", "a"}, {"InitiatorAlias", "b"}});
@@ -362,14 +332,14 @@ const Tale kTales[] = {
     // Asynchronous Messages.
     {"a logout that was asked for, in time",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        d.target(d.async(kLogoutRequested, 10));
        d.log_out(1);
      },
      ""},
     {"a logout that was asked for, late, for recovery, and a command before it",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        d.target(d.async(kLogoutRequested, 10));
        d.initiator(d.read(10, 512));
        d.scribe.wait(10);
@@ -378,7 +348,7 @@ const Tale kTales[] = {
      "async.logout_in_time async.logout_reason async.no_new_command"},
     {"a negotiation that was asked for, late",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        d.target(d.async(kNegotiationRequested, 3));
        d.scribe.wait(3);
        d.text({}, {});
@@ -386,14 +356,14 @@ const Tale kTales[] = {
      "async.negotiation_in_time"},
     {"a negotiation that was asked for, empty",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        d.target(d.async(kNegotiationRequested, 3));
        d.text({}, {});
      },
      ""},
     {"a message with what its event has not",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        d.target(d.async(kLogoutRequested, 10).set(field::parameter1, 1));
        d.target(d.async(kScsiEvent, 0));
      },
@@ -401,26 +371,26 @@ const Tale kTales[] = {
     // The end.
     {"a FIN in full feature phase",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        d.scribe.close(50000, From::initiator);
      },
      "closing.graceful"},
     {"a FIN of the target in full feature phase",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        d.scribe.close(50000, From::target);
      },
      "closing.graceful closing.announced"},
     {"a FIN of the target that was announced",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        d.target(d.async(kConnectionDropped, 0).set(field::parameter1, 1));
        d.scribe.close(50000, From::target);
      },
      ""},
     {"a FIN of the target behind a cold reset",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        d.initiator(d.management(7, 21, wire::kReservedTag).set(field::lun, 0));
        d.target(d.response(Opcode::task_management_response, 21));
        d.scribe.close(50000, From::target);
@@ -469,14 +439,14 @@ const Tale kTales[] = {
      "closing.graceful closing.announced"},
     {"a FIN before the Logout Response",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        d.initiator(d.request(Opcode::logout_request, 20, true));
        d.scribe.shut(50000, From::initiator);
      },
      "closing.graceful closing.logout_answered"},
     {"a connection that stays open behind its logout",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        d.initiator(d.request(Opcode::logout_request, 20, true));
        d.target(d.response(Opcode::logout_response, 20));
        d.scribe.wait(120);
@@ -485,7 +455,7 @@ const Tale kTales[] = {
      "closing.behind_logout closing.target_behind_logout"},
     {"a connection that stays open, but so did the capture's end come",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        d.initiator(d.request(Opcode::logout_request, 20, true));
        d.target(d.response(Opcode::logout_response, 20));
      },
@@ -505,7 +475,7 @@ const Tale kTales[] = {
      "closing.behind_refusal"},
     {"a ping that is never answered",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        d.target(d.response(Opcode::nop_in, wire::kReservedTag).set(field::target_transfer_tag, 5));
        d.keep_stat_sn();
        d.scribe.wait(120);
@@ -515,7 +485,7 @@ const Tale kTales[] = {
     // Commands.
     {"a medium moved out of order",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        Pdu command = d.request(Opcode::scsi_command, 10, true);
        command.header[32] = 0xa5;
        d.initiator(command);
@@ -523,7 +493,7 @@ const Tale kTales[] = {
      "command.state_change"},
     {"a long CDB without its header",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        Pdu command = d.request(Opcode::scsi_command, 10);
        command.header[32] = 0x7f;
        command.header[39] = 24;
@@ -532,7 +502,7 @@ const Tale kTales[] = {
      "command.long_cdb"},
     {"a long CDB with its header",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        Pdu command = d.request(Opcode::scsi_command, 10);
        command.header[32] = 0x7f;
        command.header[39] = 24;
@@ -543,7 +513,7 @@ const Tale kTales[] = {
      ""},
     {"a short CDB in a header, a read length left out",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        Pdu command = d.write(10, 512);
        command.set(field::read, 1);
        command.ahs = {0, 1, 1, 0};
