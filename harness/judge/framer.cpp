@@ -39,22 +39,59 @@ void Framer::lose() {
     data_digest_.reset();
   }
   state_ = State::lost;
+  markers_.forget();
   have_ = 0;
   doubtful_ = false;
   untrusted_ = kHeadersToTrust;
 }
 
 void Framer::on_bytes(Bytes bytes, const Place& place) {
-  if (state_ == State::lost) {  // a PDU begins with this segment, or none is found in it
-    if (bytes.size() < kHeaderBytes) return;
-    state_ = State::header;
+  if (state_ == State::lost && bytes.size() >= kHeaderBytes) {
+    state_ = State::header;  // a PDU begins with this segment, or none is found in it
     have_ = 0;
   }
-  while (!bytes.empty() && step(bytes, place)) {
+  while (!bytes.empty()) {
+    begin_markers();
+    if (markers_.in_use() && markers_.payload_ahead() == 0) {
+      take_marker(bytes);
+      continue;
+    }
+    if (state_ == State::header && have_ == 0) begin_pdu();
+    Bytes piece = bytes;
+    if (markers_.in_use()) piece = bytes.first(std::min(bytes.size(), markers_.payload_ahead()));
+    const std::size_t before = piece.size();
+    const bool lost = state_ == State::lost;
+    if (!lost) step(piece, place);
+    const std::size_t taken = lost ? before : before - piece.size();
+    markers_.skip_payload(taken);
+    bytes = bytes.subspan(taken);
   }
 }
 
+// Where the PDU that the agreement came with is over.
+void Framer::begin_markers() {
+  if (marker_interval_bytes_ == 0 || markers_.in_use()) return;
+  if (state_ == State::header && have_ == 0) markers_.use(marker_interval_bytes_);
+}
+
+void Framer::take_marker(Bytes& bytes) {
+  const std::size_t count = markers_.take(bytes);
+  if (state_ == State::data) {
+    crc_with_markers_ = wire::crc32c(bytes.first(count), crc_with_markers_);
+    seen_.markers_in_data = true;
+  }
+  bytes = bytes.subspan(count);
+}
+
+void Framer::begin_pdu() {
+  seen_.markers = markers_.count();
+  seen_.marker_problem = markers_.begin_pdu();
+  seen_.markers_in_data = seen_.digest_covers_markers = false;
+}
+
 void Framer::on_missing(std::size_t count, const Place& place) {
+  begin_markers();
+  count = markers_.miss(count);
   const bool inside = state_ == State::data && count <= data_left_;
   if (inside) {
     data_left_ -= count;
@@ -148,7 +185,7 @@ void Framer::begin_data(const Place& place) {
   data_left_ = seen_.data_bytes + padding_bytes_;
   keep_ = !is_data(seen_.pdu.opcode()) && seen_.data_bytes <= kLimitKeptBytes;
   seen_.data_kept = keep_;
-  crc_ = 0;
+  crc_ = crc_with_markers_ = 0;
   if (data_left_ == 0) end_pdu(place);
 }
 
@@ -156,6 +193,7 @@ bool Framer::take_data(Bytes& bytes, const Place& place) {
   const Bytes now = bytes.first(std::min(data_left_, bytes.size()));
   bytes = bytes.subspan(now.size());
   if (data_digest_.value_or(true) || sums_data_) crc_ = wire::crc32c(now, crc_);
+  if (markers_.in_use()) crc_with_markers_ = wire::crc32c(now, crc_with_markers_);
   const std::size_t data_here =
       data_left_ > padding_bytes_ ? std::min(now.size(), data_left_ - padding_bytes_) : 0;
   if (keep_) seen_.pdu.data.insert(seen_.pdu.data.end(), now.begin(), now.begin() + data_here);
@@ -178,6 +216,8 @@ bool Framer::take_data_digest(Bytes& bytes, const Place& place) {
   if (!data_digest_ && seen_.data_complete) data_digest_ = matches;
   seen_.has_data_digest = data_digest_.value_or(false) && seen_.data_complete;
   seen_.pdu.data_digest_ok = !seen_.has_data_digest || matches;
+  seen_.digest_covers_markers = seen_.markers_in_data && seen_.has_data_digest && !matches &&
+                                crc_with_markers_ == digest_at(gathered_);
   const std::size_t kept = pushed_back ? 4 : 0;
   end_pdu(place);
   if (state_ == State::header) have_ = kept;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 
+#include "harness/judge/markers.h"
 #include "harness/judge/tcp_flow.h"
 #include "harness/wire/pdu.h"
 
@@ -22,7 +23,11 @@ struct SeenPdu {
   bool has_data_digest = false;  ///< and it could be checked
   /// CRC32C of data and padding, where somebody asked for it and no byte is missing.
   std::optional<std::uint32_t> data_crc;
-  Place place;  ///< of its last byte
+  unsigned markers = 0;        ///< that point to this PDU
+  std::string marker_problem;  ///< what is wrong with them
+  bool markers_in_data = false;
+  bool digest_covers_markers = false;  ///< the data digest is that of the data with its markers
+  Place place;                         ///< of its last byte
 };
 
 class PduSink {
@@ -47,6 +52,8 @@ class Framer : public ByteSink {
   void set_digests(bool header, bool data);
   /// From now on the sum of the data is told, whether there is a data digest or not.
   void set_data_summed(bool on) { sums_data_ = on; }
+  /// From the next PDU on there are markers in the stream.
+  void use_markers(std::uint32_t interval_bytes) { marker_interval_bytes_ = interval_bytes; }
   bool has_header_digest() const { return header_digest_.value_or(false); }
   bool has_data_digest() const { return data_digest_.value_or(false); }
   bool synchronised() const { return state_ != State::lost && untrusted_ == 0; }
@@ -68,6 +75,9 @@ class Framer : public ByteSink {
   bool take_additional(Bytes& bytes, const Place& place);
   bool take_data(Bytes& bytes, const Place& place);
   bool take_data_digest(Bytes& bytes, const Place& place);
+  void take_marker(Bytes& bytes);
+  void begin_markers();
+  void begin_pdu();
   void begin_data(const Place& place);
   void end_pdu(const Place& place);
   void lose();
@@ -87,6 +97,9 @@ class Framer : public ByteSink {
   std::size_t padding_bytes_ = 0;
   bool keep_ = false;
   std::uint32_t crc_ = 0;
+  MarkerTrack markers_;
+  std::uint32_t crc_with_markers_ = 0;
+  std::uint32_t marker_interval_bytes_ = 0;
 };
 
 }  // namespace tsih::judge

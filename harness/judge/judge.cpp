@@ -174,8 +174,10 @@ class Judge::Talk {
       other.set_digests(sender.framer.has_header_digest(), sender.framer.has_data_digest());
     } else if (before != Phase::full_feature && connection_.phase == Phase::full_feature) {
       if (connection_.login_lost) return learn_again();
-      for (Side& one : sides_)
+      for (Side& one : sides_) {
         one.framer.set_digests(connection_.header_digest, connection_.data_digest);
+        one.framer.use_markers(connection_.marker_interval_bytes[side(from_of(one))]);
+      }
       const bool may_repeat = connection_.session->parameters.error_recovery_level > 0;
       sides_[1 - initiator_].framer.set_data_summed(may_repeat);
     }

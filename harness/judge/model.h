@@ -281,6 +281,7 @@ struct Connection {
   Negotiation negotiation;
 
   bool header_digest = false, data_digest = false;
+  std::array<std::uint32_t, 2> marker_interval_bytes{};  ///< in what each side sends; 0: no markers
   std::array<std::optional<std::uint32_t>, 2> max_receive_bytes;  ///< declared by each side
   std::array<std::optional<ReceiveChange>, 2> receive_change;     ///< likewise
   std::optional<std::uint32_t> next_stat_sn;

@@ -19,6 +19,21 @@ void set_boolean(const Negotiation& negotiation, std::string_view key, bool& val
     if (*text == "Yes" || *text == "No") value = *text == "Yes";
 }
 
+// Both have to say Yes; an interval that is refused switches the markers off (A.3.2).
+std::uint32_t marker_interval_bytes(const Negotiation& negotiation, std::string_view marker,
+                                    std::string_view interval) {
+  constexpr std::uint64_t kDefaultWords = 2048, kMostWords = 65535, kWordBytes = 4;
+  const auto found = negotiation.proposals.find(marker);
+  if (found == negotiation.proposals.end() || found->second.value != "Yes" ||
+      found->second.answer != "Yes")
+    return 0;
+  const auto text = outcome(negotiation, interval);
+  if (text == "Reject") return 0;
+  const auto words = text ? wire::parse_number(*text) : std::nullopt;
+  if (words && (*words == 0 || *words > kMostWords)) return 0;
+  return static_cast<std::uint32_t>(words.value_or(kDefaultWords) * kWordBytes);
+}
+
 // In full feature phase PDUs by the old value may still be on their way.
 void note_receive_limit(Connection& connection, From from, const std::string& value) {
   auto& limit = connection.max_receive_bytes[side(from)];
@@ -89,6 +104,8 @@ void agree(Connection& connection) {
   const Negotiation& negotiation = connection.negotiation;
   connection.header_digest = outcome(negotiation, "HeaderDigest") == "CRC32C";
   connection.data_digest = outcome(negotiation, "DataDigest") == "CRC32C";
+  connection.marker_interval_bytes = {marker_interval_bytes(negotiation, "OFMarker", "OFMarkInt"),
+                                      marker_interval_bytes(negotiation, "IFMarker", "IFMarkInt")};
   for (auto& limit : connection.max_receive_bytes)
     if (!limit && connection.login.requests > 0) limit = 8192;  // 12.13
   if (!connection.login.leading || connection.session->discovery) return;

@@ -8,12 +8,12 @@ std::span<const Rule> all_rules() {
   static const std::vector<Rule> rules = [] {
     std::vector<Rule> all;
     for (const auto subject :
-         {form_rules(),           login_rules(),    numbering_rules(), command_rules(),
-          data_in_rules(),        data_out_rules(), r2t_rules(),       response_rules(),
-          management_rules(),     nop_rules(),      text_rules(),      logout_rules(),
-          snack_rules(),          recovery_rules(), key_rules(),       answer_rules(),
-          authentication_rules(), identity_rules(), async_rules(),     reject_rules(),
-          closing_rules()})
+         {form_rules(),     marker_rules(),         login_rules(),    numbering_rules(),
+          command_rules(),  data_in_rules(),        data_out_rules(), r2t_rules(),
+          response_rules(), management_rules(),     nop_rules(),      text_rules(),
+          logout_rules(),   snack_rules(),          recovery_rules(), key_rules(),
+          answer_rules(),   authentication_rules(), identity_rules(), async_rules(),
+          reject_rules(),   closing_rules()})
       all.insert(all.end(), subject.begin(), subject.end());
     return all;
   }();

@@ -5,14 +5,6 @@
 namespace tsih::wire {
 namespace {
 
-/// How many bytes of payload come before the next marker begins; 0 where one begins.
-std::uint64_t until_marker(std::uint64_t at, std::uint32_t interval_bytes) {
-  const std::uint64_t period = interval_bytes + kMarkerBytes;
-  const std::uint64_t place = at % period;
-  // Behind the beginning of a marker that was not written: the next one counts.
-  return place <= interval_bytes ? interval_bytes - place : period - place + interval_bytes;
-}
-
 std::uint32_t big_endian(std::span<const std::uint8_t> bytes) {
   std::uint32_t value = 0;
   for (std::size_t i = 0; i < 4; ++i) value = value << 8 | bytes[i];
@@ -20,6 +12,12 @@ std::uint32_t big_endian(std::span<const std::uint8_t> bytes) {
 }
 
 }  // namespace
+
+std::uint64_t until_marker(std::uint64_t at, std::uint32_t interval_bytes) {
+  const std::uint64_t period = interval_bytes + kMarkerBytes;
+  const std::uint64_t place = at % period;
+  return place <= interval_bytes ? interval_bytes - place : period - place + interval_bytes;
+}
 
 Bytes MarkerWriter::mark(std::span<const std::uint8_t> pdu) {
   Bytes marked;

@@ -14,6 +14,10 @@ namespace tsih::wire {
 
 inline constexpr std::size_t kMarkerBytes = 8;
 
+/// How many bytes of payload come before the next marker begins, at this place of a stream with
+/// its markers; 0 where one begins. Within a marker, which was not written then: the next one.
+std::uint64_t until_marker(std::uint64_t at, std::uint32_t interval_bytes);
+
 /// Puts markers between the bytes of PDUs that go out.
 class MarkerWriter {
  public:

@@ -8,6 +8,7 @@
 namespace tsih::judge {
 
 std::span<const Rule> form_rules();
+std::span<const Rule> marker_rules();
 std::span<const Rule> login_rules();
 std::span<const Rule> numbering_rules();
 std::span<const Rule> command_rules();

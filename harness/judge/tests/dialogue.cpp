@@ -3,6 +3,8 @@
 #include <boost/test/unit_test.hpp>
 #include <utility>
 
+#include "harness/wire/crc32c.h"
+
 namespace tsih::judge::testing {
 namespace {
 
@@ -11,13 +13,38 @@ constexpr std::uint64_t kIsid = 0x800000000001;
 }  // namespace
 
 void Dialogue::connect(std::uint16_t client_port, std::uint16_t cid) {
-  lines_[client_port] = {.port = client_port, .cid = cid, .stat_sn = 100, .named = false};
+  lines_[client_port] = {};
+  lines_[client_port].port = client_port;
+  lines_[client_port].cid = cid;
   use(client_port);
   scribe.open(client_port);
 }
 
-void Dialogue::say(From from, const Pdu& pdu) {
-  scribe.send(now_->port, from, wire::encode(pdu, {.header = false, .data = false}));
+void Dialogue::say(From from, const Pdu& pdu) { send(from, wire::encode(pdu, digests)); }
+
+void Dialogue::send(From from, const wire::Bytes& bytes) {
+  auto& writer = now_->writers[side(from)];
+  now_->sent_bytes[side(from)] += bytes.size();
+  scribe.send(now_->port, from, writer ? writer->mark(bytes) : bytes);
+}
+
+void Dialogue::use_markers(From from, std::uint32_t interval_bytes, std::uint32_t skew) {
+  now_->writers[side(from)].emplace(interval_bytes, now_->sent_bytes[side(from)], skew);
+}
+
+void Dialogue::target_with_marked_digest(const Pdu& pdu) {
+  wire::Bytes bytes = wire::encode(pdu, {.header = true, .data = true});
+  const std::size_t digest_at = bytes.size() - 4;
+  const auto marked = [&](std::size_t count) {
+    wire::MarkerWriter writer = *now_->writers[side(From::target)];
+    return writer.mark(std::span(bytes).first(count)).size();
+  };
+  wire::MarkerWriter writer = *now_->writers[side(From::target)];
+  const wire::Bytes all = writer.mark(bytes);
+  const std::size_t begin = marked(wire::kHeaderBytes + 4);
+  const std::uint32_t crc = wire::crc32c(std::span(all).subspan(begin, marked(digest_at) - begin));
+  for (unsigned i = 0; i < 4; ++i) bytes[digest_at + i] = static_cast<std::uint8_t>(crc >> 8 * i);
+  send(From::target, bytes);
 }
 
 TextKeys Dialogue::with_names(const TextKeys& keys) {

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "harness/judge/tests/story.h"
+#include "harness/wire/markers.h"
 
 namespace tsih::judge::testing {
 
@@ -55,6 +57,10 @@ class Dialogue {
   /// A response whose StatSN is not advanced.
   void keep_stat_sn() { --now_->stat_sn; }
 
+  /// Markers in all that this side sends from now on; `skew` makes their pointers wrong.
+  void use_markers(From from, std::uint32_t interval_bytes, std::uint32_t skew = 0);
+  /// With digests, of which that of the data covers the markers in it, too.
+  void target_with_marked_digest(const Pdu& pdu);
   void initiator(const Pdu& pdu) { say(From::initiator, pdu); }
   void target(const Pdu& pdu) { say(From::target, pdu); }
 
@@ -64,13 +70,17 @@ class Dialogue {
   std::uint16_t handle = 9;        ///< TSIH of the session
   std::uint16_t asked_handle = 0;  ///< that the next login asks for
   std::uint32_t cmd_sn = 0xfffffffe;
+  wire::Digests digests{.header = false, .data = false};
 
  private:
   struct Line {
     std::uint16_t port = 0, cid = 1;
     std::uint32_t stat_sn = 100;
     bool named = false;
+    std::uint64_t sent_bytes[2] = {0, 0};  ///< before there were markers
+    std::optional<wire::MarkerWriter> writers[2];
   };
+  void send(From from, const wire::Bytes& bytes);
   void say(From from, const Pdu& pdu);
   TextKeys with_names(const TextKeys& keys);
 

@@ -47,6 +47,7 @@ std::string broken_by_exchange_test();
 std::string broken_by_keys_test();
 std::string broken_by_recovery_test();
 std::string broken_by_again_test();
+std::string broken_by_markers_test();
 
 using Change = std::function<void(wire::Pdu&)>;
 
