@@ -77,7 +77,7 @@ const Tale kTales[] = {
        d.initiator(ping);
        d.target_with_marked_digest(answer(d, 20, 64));
      },
-     "markers.not_in_digest form.data_digest"},
+     "form.data_digest markers.not_in_digest"},
 };
 
 }  // namespace
