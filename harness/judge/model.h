@@ -175,8 +175,8 @@ struct Session {
   std::set<unsigned> logged_out;                        ///< likewise
   /// Likewise: a login is under way that takes their place (5.3.4, 5.3.5).
   std::set<unsigned> giving_way;
-  std::map<unsigned, Parting> partings;                 ///< by the number of the connection
-  std::map<unsigned, Retry> retries;                    ///< the latest of each connection
+  std::map<unsigned, Parting> partings;  ///< by the number of the connection
+  std::map<unsigned, Retry> retries;     ///< the latest of each connection
   bool cold_reset = false;      ///< carried out: the target has to end all connections (10.5.1)
   bool drop_announced = false;  ///< by Asynchronous Message
   std::optional<unsigned> closing_connection;  ///< where a Logout Request for all of it went out

@@ -398,7 +398,7 @@ const Tale kTales[] = {
      ""},
     {"a reset of the target while its session is reinstated",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        d.connect(50001);
        d.login(kOperational, {}, {});
        d.scribe.reset(50000, From::target);
@@ -408,7 +408,7 @@ const Tale kTales[] = {
      ""},
     {"a reset of the target when the login that would reinstate its session was refused",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
+       d.log_in_at_level("0");
        d.connect(50001);
        d.login(kOperational, {}, {});
        d.initiator(Pdu(Opcode::login_request)
@@ -427,10 +427,8 @@ const Tale kTales[] = {
      "closing.announced"},
     {"a FIN of the target while another connection of the session is reinstated",
      [](Dialogue& d) {
-       log_in_at_level(d, "0");
-       d.connect(50001, 2);
-       d.asked_handle = d.handle;
-       d.log_in();
+       d.log_in_at_level("0");
+       d.log_in_beside(2);
        d.connect(50002, 2);
        d.login(kOperational, {}, {});
        d.scribe.close(50001, From::target);
