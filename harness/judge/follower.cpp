@@ -409,11 +409,11 @@ void Follower::find_predecessor(Connection& connection, const Pdu& pdu,
   }
 }
 
-// All of the session, or its connection of this CID.
+// All of the session, or its connection of this CID, unless it has ended before.
 void Follower::give_way(Session& session, bool whole_session, std::uint16_t cid) {
   if (whole_session) session.giving_way = session.alive;
   const auto at = session.connection_of_cid.find(cid);
-  if (!whole_session && at != session.connection_of_cid.end())
+  if (!whole_session && at != session.connection_of_cid.end() && session.alive.contains(at->second))
     session.giving_way.insert(at->second);
 }
 
