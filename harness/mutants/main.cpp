@@ -80,7 +80,7 @@ int run(const Arguments& arguments, GoodTargets& targets) {
     return fail(kExitNotReached, "the good target cannot be judged: " + good.output);
   const std::set<std::string> unusable = unusable_cases(good);
   Score score(good.clauses_of);
-  score.add_clauses_of_rules(clauses_of_rules(targets.programs()));
+  score.add_rules(rules_of_clauses(targets.programs()));
   std::size_t chosen = 0;
   for (const Entry& entry : table.entries()) {
     if (!arguments.only.empty() && !entry.name.starts_with(arguments.only)) continue;

@@ -127,13 +127,17 @@ Run conform(GoodTargets& targets, Target target, const Mutant& mutant,
   return result;
 }
 
-std::set<std::string> clauses_of_rules(const Programs& programs) {
-  std::set<std::string> clauses;
-  if (programs.judge.empty()) return clauses;
-  std::istringstream words(suite::run(std::vector<std::string>{programs.judge, "--rules"}).out);
-  for (std::string word; words >> word;)
-    if (word.starts_with("R3720-")) clauses.insert(word);
-  return clauses;
+std::map<std::string, std::set<std::string>> rules_of_clauses(const Programs& programs) {
+  std::map<std::string, std::set<std::string>> rules_of;
+  if (programs.judge.empty()) return rules_of;
+  std::istringstream lines(suite::run(std::vector<std::string>{programs.judge, "--rules"}).out);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string rule, party;
+    words >> rule >> party;
+    for (std::string clause; words >> clause;) rules_of[clause].insert(rule);
+  }
+  return rules_of;
 }
 
 Outcome try_mutant(GoodTargets& targets, const Entry& entry) {

@@ -77,8 +77,9 @@ struct Outcome {
   std::set<std::string> clauses;  ///< that were found broken
   std::string message;            ///< what the case said
 };
-/// The clauses that the passive judge has rules for. Empty when there is no judge.
-std::set<std::string> clauses_of_rules(const Programs& programs);
+/// The clauses that the passive judge has rules for, and the names of those. Empty when there is no
+/// judge.
+std::map<std::string, std::set<std::string>> rules_of_clauses(const Programs& programs);
 
 Outcome try_mutant(GoodTargets& targets, const Entry& entry);
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -72,9 +71,9 @@ std::vector<std::string> Score::needless() const {
   return names;
 }
 
-void Score::add_clauses_of_rules(const std::set<std::string>& clauses) {
-  const std::set<std::string> all = judged();
-  std::ranges::set_difference(clauses, all, std::inserter(by_rules_alone_, by_rules_alone_.end()));
+void Score::add_rules(const std::map<std::string, std::set<std::string>>& rules_of_clauses) {
+  by_rules_alone_ = rules_of_clauses;
+  for (const std::string& clause : judged()) by_rules_alone_.erase(clause);
 }
 
 std::string Score::words() const {
@@ -86,8 +85,8 @@ std::string Score::words() const {
                        clauses_broken(), clauses_judged());
   if (!by_rules_alone_.empty())
     words += fmt::format(
-        "; {} more clauses have a rule of the passive judge alone, which its own tests break: they "
-        "are not counted here",
+        "; {} more clauses have a rule of the passive judge alone: no mutant breaks them, a PDU in "
+        "the judge's own tests does (mutants.jsonl names them)",
         by_rules_alone_.size());
   return words;
 }
@@ -112,6 +111,8 @@ void Score::write(const std::filesystem::path& path) const {
     if (const Excuse* excuse = excuse_for(clause)) out["excuse"] = excuse->reason;
     put(out);
   }
+  for (const auto& [clause, rules] : by_rules_alone_)
+    put({{"judge_clause", clause}, {"rules", rules}});
   if (!file.flush()) throw std::runtime_error("cannot write " + path.string());
 }
 

@@ -29,9 +29,9 @@ class Score {
   std::size_t not_applicable() const { return not_applicable_; }
   std::size_t clauses_judged() const;
   std::size_t clauses_broken() const { return broken_.size(); }
-  /// Clauses of the judge's rules that no case judges as well: the judge's own tests break each
-  /// rule, which is not counted here.
-  void add_clauses_of_rules(const std::set<std::string>& clauses);
+  /// Rules of the passive judge by their clauses. No mutant is tried on them: the judge's own tests
+  /// break each rule by a PDU, and clauses that no case judges as well are named apart.
+  void add_rules(const std::map<std::string, std::set<std::string>>& rules_of_clauses);
   /// One line: "339 of 341 mutants killed (99.4 %), ...".
   std::string words() const;
   /// mutants.jsonl, as harness/driver/RUN_FOLDER.md has it.
@@ -47,7 +47,7 @@ class Score {
   std::map<std::string, std::vector<std::string>> clauses_of_;
   std::vector<Line> lines_;
   std::set<std::string> broken_, survived_;
-  std::set<std::string> by_rules_alone_;
+  std::map<std::string, std::set<std::string>> by_rules_alone_;
   std::size_t killed_ = 0, not_applicable_ = 0;
 };
 

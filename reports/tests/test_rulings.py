@@ -92,11 +92,13 @@ def test_mutation_score(tmp_path):
         {"mutant": "a/late", "case": "a", "fate": "killed", "clauses": ["R3720-10-01"], "message": ""},
         {"mutant": "a/twice", "case": "a", "fate": "survived", "clauses": [], "message": ""},
         {"mutant": "a/never", "case": "a", "fate": "not_applicable", "clauses": [], "message": ""},
-        {"clause": "R3720-10-01", "broken": True}, {"clause": "R3720-10-02", "broken": False, "excuse": "none"}])
+        {"clause": "R3720-10-01", "broken": True}, {"clause": "R3720-10-02", "broken": False, "excuse": "none"},
+        {"judge_clause": "R3720-10.1-01", "rules": ["form.padding_zero"]}])
     score = mutation.latest([read_run(folder)])
     assert (score.killed, score.tried, score.not_applicable) == (1, 2, 1)
     assert (score.broken, score.clauses) == (1, 2)
     assert json.dumps(score.unbroken).count("R3720-10-02") == 1
+    assert [c["rules"] for c in score.by_rules] == [["form.padding_zero"]]
     assert mutation.latest([]) is None
 
 

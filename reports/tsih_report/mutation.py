@@ -15,6 +15,7 @@ class Mutation:
     not_applicable: int
     broken: int
     unbroken: list[dict]
+    by_rules: list[dict]  # judge_clause and rules: the judge's tests break them, no mutant does
 
     @property
     def tried(self) -> int:
@@ -44,5 +45,6 @@ def latest(runs: list[Run]) -> Mutation | None:
                             [m for m in tried if m.get("fate") == "survived"],
                             sum(m.get("fate") == "not_applicable" for m in tried),
                             sum(bool(c.get("broken")) for c in clauses),
-                            [c for c in clauses if not c.get("broken")])
+                            [c for c in clauses if not c.get("broken")],
+                            [m for m in run.mutants if "judge_clause" in m])
     return None

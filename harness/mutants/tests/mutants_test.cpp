@@ -177,8 +177,15 @@ BOOST_AUTO_TEST_CASE(the_score_tells_what_is_missing) {
              boost::test_tools::per_element());
   BOOST_TEST(score.unbroken() == std::vector<std::string>{"R3720-1-02"},
              boost::test_tools::per_element());
-  score.add_clauses_of_rules({"R3720-1-01", "R3720-1-03"});
+  score.add_rules({{"R3720-1-01", {"a.rule"}}, {"R3720-1-03", {"a.rule", "another.rule"}}});
   BOOST_TEST(score.words().find("1 more clauses have a rule") != std::string::npos);
+  const auto file = std::filesystem::temp_directory_path() / "tsih-mutants-test-score.jsonl";
+  score.write(file);
+  std::ifstream lines(file);
+  const std::string text{std::istreambuf_iterator<char>(lines), {}};
+  BOOST_TEST(text.ends_with(
+      "{\"judge_clause\":\"R3720-1-03\",\"rules\":[\"a.rule\",\"another.rule\"]}\n"));
+  std::filesystem::remove(file);
 }
 
 BOOST_AUTO_TEST_CASE(every_mutant_has_a_name_of_its_own) {
