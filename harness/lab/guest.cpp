@@ -31,7 +31,7 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr std::size_t tail_bytes = 4000;
-constexpr milliseconds monitor_timeout{10'000};
+constexpr milliseconds monitor_timeout{120'000};  // QEMU answers at once when it gets to run
 constexpr milliseconds kill_timeout{10'000};
 
 /// Ours and the guest's end of a socket; both close by themselves unless they are released.

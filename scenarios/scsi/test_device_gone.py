@@ -21,7 +21,7 @@ def disk(target):
 
 @pytest.mark.systems("tsihd")
 @pytest.mark.parametrize("plugin", ["block", "pscsi"])
-def test_device_gone(story, target, initiator, disk, plugin):
+def test_device_gone(story, target, disk, initiator, plugin):
     """{plugin}: the disk is pulled; its LUN tells by sense data, the other LUN and the sessions stay."""
     story.step("The target serves a SCSI disk and a file; the initiator logs in and reads both")
     target.serve(Disk("pulled", f"/dev/{disk}", plugin=plugin), Disk("stays", STAYS, size_bytes=MIB))

@@ -53,7 +53,7 @@ def persist(node, words):
 
 
 @pytest.mark.systems("tsihd")
-def test_fencing(story, target, nodes, slow_disk):
+def test_fencing(story, target, slow_disk, nodes):
     """Two nodes, one reservation; PREEMPT AND ABORT takes one out, and nothing of it lands after."""
     one, other = nodes
     story.step(f"Two nodes have one disk, which takes {slow_disk.delay_ms} ms for each write")

@@ -10,6 +10,7 @@ import pytest
 from tsih.iscsitestcu import TABLE, parse
 from tsih.targetconfig import Disk
 
+CU_CEILING_S = 1100  # two minutes on an idle host, half of them sleep
 DISK_MIB = 8  # soon wiped
 SCSI_DEBUG = (f"modprobe scsi_debug dev_size_mb={DISK_MIB} lbpu=1 lbpws=1 lbpws10=1 lbprz=1 delay=0; "
               "modprobe -a sd_mod sg")
@@ -50,7 +51,7 @@ def test_iscsi_test_cu(story, target, device, plugin):
     url = " ".join(f"iscsi://127.0.0.{way}/{target.iqn}/0" for way in (1, 2))
     story.step("iscsi-test-cu --dataloss --allow-sanitize")
     output = target.guest.run(
-        f"iscsi-test-cu -v --dataloss --allow-sanitize --test=ALL {url} 2>&1", timeout_s=900).stdout
+        f"iscsi-test-cu -v --dataloss --allow-sanitize --test=ALL {url} 2>&1", timeout_s=CU_CEILING_S).stdout
     (story.folder.path / "iscsi-test-cu.log").write_text(output, encoding="utf-8")
     outcomes = parse(output)
     assert len(outcomes) > 200, f"expected its tests, got {output[-300:]}"

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from tsih.initiator import Initiator
+from tsih.guest import COMMAND_CEILING_S
+from tsih.initiator import PATIENT_SETTINGS, QUICK_TO_GIVE_UP, Initiator
 from tsih.machine import REGION_BLOCKS, Machine, numbers, records
 from tsih.targetconfig import Disk
 from tsih.wirelog import WireLog
@@ -27,7 +28,10 @@ def duel(story, lab, target, initiator):
     """The scene: one LUN, guest `one` logged in, guest `two` a clone of it."""
     two = lab.guest_cloned("two", of="one")
     other = Initiator(two)
-    both(lambda machine: machine.prepare(as_after_boot=True), initiator, other)
+    # The first machine is the one that loses its disk, where one does.
+    both(lambda machine: machine.prepare(
+        as_after_boot=True, settings=QUICK_TO_GIVE_UP if machine is initiator else None),
+        initiator, other)
     number = next(RUN)
     scene = Duel(story, target,
                  Machine(initiator, f"one-{number}-{story.folder.scenario}", 2048),
@@ -53,9 +57,14 @@ class Duel:
         both(lambda machine: machine.initiator.add_node(self.target.iqn, self.target.portal),
              self.one, self.two)
 
+    def be_patient(self, machine):
+        """It keeps its disk, so nothing but a hang may take it."""
+        machine.initiator.set_named(self.target.iqn,
+                                    {name: PATIENT_SETTINGS[name] for name in QUICK_TO_GIVE_UP})
+
     def try_to_enter(self, machine):
         """Logs in where a refusal is expected: stock initiators try again for a while."""
-        machine.initiator.set_named(self.target.iqn, {"node.conn[0].timeo.login_timeout": "5"})
+        machine.initiator.set_named(self.target.iqn, {"node.conn[0].timeo.login_timeout": "15"})
         return machine.initiator.try_login(self.target.iqn)
 
     def enter(self, machine):
@@ -92,9 +101,9 @@ class Duel:
 
         both(rest, *(machine for machine in (self.one, self.two) if machine.guest.is_up))
 
-    def watch_sessions(self, *, until, timeout_s):
-        """Watches the wire until that many sessions were taken over, or for so long."""
-        deadline = time.monotonic() + timeout_s
+    def watch_sessions(self, *, until):
+        """Watches the wire until that many sessions were taken over and both machines wrote."""
+        deadline = time.monotonic() + COMMAND_CEILING_S
         while True:
             served = Served.of(self.wire, self.one.ip, self.two.ip)
             if served.reinstatements >= until and served.first_wrote_after_second:

@@ -16,9 +16,11 @@ SERVICE_UNAVAILABLE = 0x0302
 REINSTATEMENTS_OF_A_DISASTER = 4
 
 
-def first_is_writing(story, duel, guard, probe_ms=PROBE_MS):
+def first_is_writing(story, duel, guard, probe_ms=PROBE_MS, keeps_its_disk=False):
     story.step(f"The target serves one LUN; max_sessions 1, session_guard {guard}")
     duel.serve(max_sessions=1, session_guard=guard, guard_probe_ms=probe_ms)
+    if keeps_its_disk:
+        duel.be_patient(duel.one)
     story.step("The first machine logs in and writes numbered records, one after another")
     duel.enter(duel.one)
     duel.one.start_writing()
@@ -95,7 +97,7 @@ def judge_no_late_write(story, duel, seen, first):
 @pytest.mark.systems("tsihd")
 def test_alive_reject(story, duel):
     """The first machine is alive, guard `reject`: the second one is refused."""
-    first_is_writing(story, duel, "reject", PATIENT_PROBE_MS)
+    first_is_writing(story, duel, "reject", PATIENT_PROBE_MS, keeps_its_disk=True)
     story.step("The second machine, a clone, tries to log in")
     login = duel.try_to_enter(duel.two)
     wire = duel.wire
@@ -214,6 +216,7 @@ def test_no_guard(story, duel):
     """Without a guard both are served and evict each other: the disaster that the guard ends."""
     story.step("The target serves one LUN, without a guard")
     duel.serve()
+    duel.be_patient(duel.one)
     story.step("The first machine logs in and writes")
     duel.enter(duel.one)
     duel.one.start_writing()
@@ -223,7 +226,7 @@ def test_no_guard(story, duel):
     story.step("Each takes the session from the other, again and again")
     isids = {p.isid.hex() for p in duel.wire.pdus if p.is_first_login}
     assert len(isids) == 1, f"the scene is wrong: expected one ISID of both machines, got {isids}"
-    served = duel.watch_sessions(until=REINSTATEMENTS_OF_A_DISASTER, timeout_s=40)
+    served = duel.watch_sessions(until=REINSTATEMENTS_OF_A_DISASTER)
     story.metric("reinstatements", served.reinstatements)
     story.metric("watched_ms", served.span_ms)
     both = served.first_wrote_after_second and served.second_wrote

@@ -86,17 +86,51 @@ class CapturingLab:
     @contextlib.contextmanager
     def capture(self, path):
         path.write_bytes(b"frames")
-        yield lambda: path
+        yield SimpleNamespace(so_far=lambda: path, take_off=lambda to: to.write_bytes(b"a round"))
+
+
+def recorder_with(monkeypatch, tmp_path, script):
+    """A recorder of a scenario whose captures are judged by this script; the scenario's folder."""
+    install_judge(monkeypatch, tmp_path, script)
+    run = RunFolder(tmp_path / "run", what="scenarios", title="t", command="c")
+    return ScenarioRecorder(run, CapturingLab(), "login.x", "tsihd", doc="A title", variant="",
+                            test="t", tell=lambda line: None,
+                            expected_disaster=False), run.path / "scenarios" / "login.x@tsihd"
+
+
+PASSED = SimpleNamespace(failed=False, skipped=False, outcome="passed")
 
 
 @pytest.mark.parametrize("script, outcome", [(script_of(VIOLATION), "failed"), ("exit 0\n", "passed")])
 def test_a_scenario_fails_when_our_target_breaks_a_clause(monkeypatch, tmp_path, script, outcome):
-    install_judge(monkeypatch, tmp_path, script)
-    run = RunFolder(tmp_path / "run", what="scenarios", title="t", command="c")
-    recorder = ScenarioRecorder(run, CapturingLab(), "login.x", "tsihd", doc="A title", variant="",
-                                test="t", tell=lambda line: None, expected_disaster=False)
+    recorder, folder = recorder_with(monkeypatch, tmp_path, script)
     expected = pytest.raises(judging.BrokeTheRfc) if outcome == "failed" else contextlib.nullcontext()
     with expected, recorder.recording():
-        recorder.outcome_of(SimpleNamespace(failed=False, skipped=False, outcome="passed"))
-    record = json.loads((run.path / "scenarios" / "login.x@tsihd" / "scenario.json").read_text())
-    assert record["outcome"] == outcome
+        recorder.outcome_of(PASSED)
+    assert json.loads((folder / "scenario.json").read_text())["outcome"] == outcome
+
+
+def only_of_rounds(finding):
+    """A judge that finds this in a round's capture, and nothing in the last one's."""
+    return f"case $1 in */round.pcapng) {script_of(finding)} ;; esac\n"
+
+
+def test_a_round_in_which_our_target_broke_nothing_leaves_nothing(monkeypatch, tmp_path):
+    recorder, folder = recorder_with(monkeypatch, tmp_path,
+                                     only_of_rounds({**VIOLATION, "system": "lio"}))
+    with recorder.recording():
+        recorder.story.end_round()
+        assert not (folder / "round.pcapng").exists()
+        recorder.outcome_of(PASSED)
+    assert json.loads((folder / "scenario.json").read_text())["outcome"] == "passed"
+    assert not (tmp_path / "run" / "findings.jsonl").exists()
+
+
+def test_a_round_in_which_our_target_broke_something_ends_the_scenario(monkeypatch, tmp_path):
+    recorder, folder = recorder_with(monkeypatch, tmp_path, only_of_rounds(VIOLATION))
+    with pytest.raises(judging.BrokeTheRfc), recorder.recording():
+        recorder.story.end_round()
+    assert (folder / "round.pcapng").read_bytes() == b"a round"
+    (found,) = [json.loads(line)
+                for line in (tmp_path / "run" / "findings.jsonl").read_text().splitlines()]
+    assert found["verdict"] == "violation"

@@ -161,3 +161,21 @@ def test_a_system_that_the_scenario_does_not_run_on_deselects_it(bench, tmp_path
 def test_no_lab_program_says_how(bench, tmp_path):
     os.remove(tmp_path / "bin" / "tsih-lab")
     bench.run().stdout.fnmatch_lines(["*no program*tsih-lab*", "*make build*"])
+
+
+ROUNDS = SCENARIO.replace("(story, target, initiator)", "(story, target, initiator, seeds)").replace(
+    "    story.step(", """    for seed in seeds(2):
+        story.step(str(seed))
+        if seed == {last}:
+            break
+    story.step(""", 1)
+
+
+@pytest.mark.parametrize("options, last, seeds, captures", [
+    ([], 9, "12", 1), (["--long", "60"], 5, "12345", 4), (["--seed", "6"], 9, "67", 1)])
+def test_seeds_beyond_the_usual_come_in_the_long_tier_with_a_capture_each(
+        bench, options, last, seeds, captures):
+    bench.run(*options, source=ROUNDS.replace("{last}", str(last))).assert_outcomes(passed=1)
+    steps = [step["text"] for step in bench.lines(FOLDER + "steps.jsonl") if step["kind"] == "step"]
+    assert steps == [*seeds, "first"]
+    assert bench.asked().count("capture.start") == bench.asked().count("capture.stop") == captures

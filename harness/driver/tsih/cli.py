@@ -124,6 +124,8 @@ def run(arguments: list[str]) -> int:
         argv.append("--keep")
     if options.long:
         argv += ["--long", str(options.long)]
+    if options.seed is not None:
+        argv += ["--seed", str(options.seed)]
     if options.out:
         if pathlib.Path(options.out).exists():
             raise Usage(f"tsih run: --out {options.out} is there already; name a folder that is not")
@@ -147,7 +149,7 @@ def run(arguments: list[str]) -> int:
 def parse_run(arguments: list[str]) -> tuple[list[str], argparse.Namespace, list[str]]:
     """(scenario patterns, our options, what is pytest's)."""
     parser = Parser(prog="tsih run", epilog=RUN_EPILOG, add_help=True, allow_abbrev=False,
-                    usage="tsih run NAME|GLOB... [--system NAME] [--keep] [--long MINUTES] [-k EXPR] [pytest options]",
+                    usage="tsih run NAME|GLOB... [--system NAME] [--keep] [--long MINUTES] [--seed N] [-k EXPR] [pytest options]",
                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--all", action="store_true", help="every scenario")
     parser.add_argument("--system", action="append", metavar="NAME",
@@ -157,6 +159,8 @@ def parse_run(arguments: list[str]) -> tuple[list[str], argparse.Namespace, list
     parser.add_argument("--long", type=float, metavar="MINUTES",
                         help="scenarios that go by seeds try new ones for so long, each, and "
                              "nothing is left out for its length")
+    parser.add_argument("--seed", type=int, metavar="N",
+                        help="the first seed of scenarios that go by seeds (1), to repeat or to go on")
     parser.add_argument("--out", metavar="DIR", help="the run folder (default: a new one in build/runs)")
     parser.add_argument("-k", dest="expression", metavar="EXPR", help="pytest's: names by expression")
     options, rest = parser.parse_known_args(arguments)

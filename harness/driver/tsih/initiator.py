@@ -8,20 +8,25 @@ import re
 from tsih.guest import Guest, Result
 from tsih.targetconfig import Chap
 
-# Stock values are made for disk arrays that reboot (minutes); a scenario must see the same
-# decisions in seconds. The kernel's recovery is otherwise as it is shipped.
-QUICK_SETTINGS = {
-    "node.session.timeo.replacement_timeout": "5",
-    "node.conn[0].timeo.login_timeout": "15",
-    "node.conn[0].timeo.logout_timeout": "5",
+# A guest on a busy host may be silent for seconds, and nobody is dead. The kernel pings often, and waits
+# long for the answer: a session ends when something is wrong with it, not when the host is slow.
+PATIENT_SETTINGS = {
+    "node.session.timeo.replacement_timeout": "120",
+    "node.conn[0].timeo.login_timeout": "60",
+    "node.conn[0].timeo.logout_timeout": "15",
     "node.conn[0].timeo.noop_out_interval": "2",
-    "node.conn[0].timeo.noop_out_timeout": "5",
+    "node.conn[0].timeo.noop_out_timeout": "120",
     "node.session.initial_login_retry_max": "1",
     "node.startup": "manual",
     "node.session.scan": "auto",
 }
+# For a machine that is to lose its disk: it sees in seconds what it would see in minutes.
+QUICK_TO_GIVE_UP = {
+    "node.session.timeo.replacement_timeout": "5",
+    "node.conn[0].timeo.login_timeout": "15",
+    "node.conn[0].timeo.noop_out_timeout": "5",
+}
 CONF = "/etc/iscsi/iscsid.conf"
-LOGIN_CEILING_S = 60.0
 CLEAR = (
     "if iscsiadm -m session >/dev/null 2>&1; then iscsiadm -m node -u >/dev/null 2>&1 || :; fi; "
     "rm -rf /var/lib/iscsi/nodes/* /var/lib/iscsi/send_targets/* "
@@ -47,7 +52,7 @@ class Initiator:
 
     def __init__(self, guest: Guest, **settings: str):
         self.guest = guest
-        self._conf = {**QUICK_SETTINGS, **settings}
+        self._conf = {**PATIENT_SETTINGS, **settings}
 
     @property
     def name(self) -> str:
@@ -55,13 +60,14 @@ class Initiator:
 
     # -- life -----------------------------------------------------------------------------------
 
-    def prepare(self, *, as_after_boot: bool = False) -> str:
-        """Logged out everywhere, no records, iscsid up with quick timeouts; returns the version.
+    def prepare(self, *, as_after_boot: bool = False, settings: dict[str, str] | None = None) -> str:
+        """Logged out everywhere, no records, iscsid up; returns the version.
 
+        `settings` replace some of those that records are made with from now on.
         `as_after_boot`: the count of sessions starts anew, too. open-iscsi's ISIDs are made from it,
         so two machines that are to have one identity need it.
         """
-        lines = "".join(f"{key} = {value}\n" for key, value in self._conf.items())
+        lines = "".join(f"{key} = {value}\n" for key, value in {**self._conf, **(settings or {})}.items())
         words = self.guest.succeed(
             f"set -e; cat > {CONF}; {CLEAR} {FORGET if as_after_boot else ''} "
             "modprobe -a iscsi_tcp sd_mod; mkdir -p /run/lock/iscsi; "
@@ -79,8 +85,7 @@ class Initiator:
 
     def discover(self, portal: str) -> list[tuple[str, str]]:
         """SendTargets: pairs of portal address and target name. Makes node records, too."""
-        words = self.guest.succeed(f"iscsiadm -m discovery -t sendtargets -p {portal}",
-                                   timeout_s=LOGIN_CEILING_S)
+        words = self.guest.succeed(f"iscsiadm -m discovery -t sendtargets -p {portal}")
         return re.findall(r"^(\S+),\d+ (\S+)$", words, re.MULTILINE)
 
     def add_node(self, iqn: str, portal: str) -> None:
@@ -111,20 +116,19 @@ class Initiator:
 
     def try_login(self, iqn: str) -> Login:
         """Logs in and says how it ended."""
-        result: Result = self.guest.run(f"iscsiadm -m node -T {iqn} -l 2>&1",
-                                        timeout_s=LOGIN_CEILING_S)
+        result: Result = self.guest.run(f"iscsiadm -m node -T {iqn} -l 2>&1")
         return Login(result.ok, result.exit_status, result.output.strip())
 
     def login(self, iqn: str) -> str:
         """Logs in and returns the device of LUN 0, e.g. `/dev/sda`."""
-        self.guest.succeed(f"iscsiadm -m node -T {iqn} -l", timeout_s=LOGIN_CEILING_S)
+        self.guest.succeed(f"iscsiadm -m node -T {iqn} -l")
         return self.device(iqn)
 
     def logout(self, iqn: str) -> None:
-        self.guest.succeed(f"iscsiadm -m node -T {iqn} -u", timeout_s=LOGIN_CEILING_S)
+        self.guest.succeed(f"iscsiadm -m node -T {iqn} -u")
 
     def rescan(self) -> None:
-        self.guest.succeed("iscsiadm -m session -R", timeout_s=LOGIN_CEILING_S)
+        self.guest.succeed("iscsiadm -m session -R")
 
     def sessions(self) -> list[str]:
         """Target names of the sessions that the kernel has."""
@@ -145,12 +149,12 @@ class Initiator:
 
     # -- disks ----------------------------------------------------------------------------------
 
-    def device(self, iqn: str, lun: int = 0, *, timeout_s: float = 30.0) -> str:
+    def device(self, iqn: str, lun: int = 0) -> str:
         """The block device of a LUN, once the kernel has it."""
         look = (f"for s in $(grep -lx {iqn} /sys/class/iscsi_session/session*/targetname); do "
                 f"ls -d ${{s%/targetname}}/device/target*/*:{lun}/block/*; done 2>/dev/null | "
                 "head -1 | grep .")
-        path = self.guest.wait_until(look, timeout_s=timeout_s)
+        path = self.guest.wait_until(look)
         return "/dev/" + path.strip().rsplit("/", 1)[-1]
 
     def size_bytes(self, device: str) -> int:

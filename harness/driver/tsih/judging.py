@@ -14,7 +14,7 @@ from tsih import paths
 from tsih.runfolder import RunFolder
 from tsih.story import Story
 
-CEILING_S = 120
+CEILING_S = 600
 OURS = "tsihd"
 
 
@@ -51,10 +51,10 @@ def write_rules(run: RunFolder) -> None:
         (run.path / "cases.json").write_text(rules.stdout, encoding="utf-8")
 
 
-def judge_capture(story: Story, capture: pathlib.Path) -> list[str]:
+def judge_capture(story: Story, capture: pathlib.Path, *, keep_if: str = "any") -> list[str]:
     """Judges both parties in `capture`, a file of the scenario's folder. Never raises for a capture
-    or a judge that is not as it should be: the story says so. Returns a line for each clause that
-    OURS broke."""
+    or a judge that is not as it should be: the story says so. With `keep_if` "broken" nothing is kept of
+    a capture in which OURS broke nothing. Returns a line for each clause that OURS broke."""
     if not (paths.bin_dir() / "tsih-judge").is_file() or not capture.is_file():
         return []
     try:
@@ -62,11 +62,13 @@ def judge_capture(story: Story, capture: pathlib.Path) -> list[str]:
     except JudgeError as error:
         story.observed(str(error), ok=False)
         return []
-    for finding in findings:
-        _keep(story, finding, capture)
-    return [f"{finding['clause']}: {finding['message']}" for finding in findings
-            if finding["verdict"] == "violation" and finding["party"] == "target"
-            and finding["system"] == OURS]
+    broken = [f"{finding['clause']}: {finding['message']}" for finding in findings
+              if finding["verdict"] == "violation" and finding["party"] == "target"
+              and finding["system"] == OURS]
+    if broken or keep_if == "any":
+        for finding in findings:
+            _keep(story, finding, capture)
+    return broken
 
 
 def _keep(story: Story, finding: dict, capture: pathlib.Path) -> None:

@@ -7,13 +7,41 @@ import pathlib
 import shutil
 import threading
 import time
-from typing import Callable, Iterator
+from typing import Iterator
 
 from tsih.errors import LabError
 from tsih.guest import Guest
-from tsih.labclient import LabProcess
+from tsih.labclient import PATIENT_BOOT, LabClient, LabProcess
 from tsih.progress import Progress
 from tsih.story import Story
+
+
+class Capture:
+    """Every frame on every link, in a file that grows."""
+
+    NAME = "scenario"
+
+    def __init__(self, client: LabClient):
+        self._client = client
+        self._begin()
+
+    def _begin(self) -> None:
+        self._live = pathlib.Path(self._client.call("capture.start", name=self.NAME)["path"])
+
+    def so_far(self) -> pathlib.Path:
+        """Brings all frames so far to disk; returns the file for reading."""
+        self._client.call("capture.flush")
+        return self._live
+
+    def end(self, path: pathlib.Path) -> None:
+        """Captures no more; what there is goes to `path`."""
+        self._client.call("capture.stop", name=self.NAME)
+        shutil.move(self._live, path)
+
+    def take_off(self, path: pathlib.Path) -> None:
+        """What there is goes to `path`, and a new file begins."""
+        self.end(path)
+        self._begin()
 
 
 class Lab:
@@ -59,7 +87,7 @@ class Lab:
         self._drop_ended()
         if name not in self._guests:
             with self._progress.doing(f"booting guest {name}"):
-                self.adopt(self.client.call("guest.start", name=name, **options))
+                self.adopt(self.client.call("guest.start", name=name, **{**PATIENT_BOOT, **options}))
         return self._guests[name]
 
     def guest_cloned(self, name: str, *, of: str) -> Guest:
@@ -80,7 +108,7 @@ class Lab:
         missing = [name for name in wanted if name not in self._guests]
         if missing:
             with self._progress.doing("booting " + ", ".join(missing)):
-                pending = [self.client.start("guest.start", name=n, **wanted[n]) for n in missing]
+                pending = [self.client.start("guest.start", name=n, **{**PATIENT_BOOT, **wanted[n]}) for n in missing]
                 for one in pending:
                     self.adopt(one.result())
         return [self._guests[name] for name in wanted]
@@ -120,23 +148,13 @@ class Lab:
             yield
 
     @contextlib.contextmanager
-    def capture(self, path: pathlib.Path) -> Iterator[Callable[[], pathlib.Path]]:
-        """Captures every link to `path` (.pcapng) while inside.
-
-        Yields a function that brings all frames so far to disk and returns the file for reading.
-        """
-        name = "scenario"
-        live = pathlib.Path(self.client.call("capture.start", name=name)["path"])
-
-        def flushed() -> pathlib.Path:
-            self.client.call("capture.flush")
-            return live
-
+    def capture(self, path: pathlib.Path) -> Iterator[Capture]:
+        """Captures every link to `path` (.pcapng) while inside, but for what was taken off before."""
+        capture = Capture(self.client)
         try:
-            yield flushed
+            yield capture
         finally:
-            self.client.call("capture.stop", name=name)
-            shutil.move(live, path)
+            capture.end(path)
 
     # -- the end --------------------------------------------------------------------------------
 

@@ -21,8 +21,10 @@ from tsih.errors import LabError
 
 PROTOCOL = 1
 # On top of what the lab itself allows an operation: a lab that says nothing for this long is dead.
-REPLY_GRACE_S = 15.0
-DEFAULT_REPLY_S = 90.0
+REPLY_GRACE_S = 60.0
+BOOT_CEILING_S = 240.0  # a guest is up in 4 s under TCG on an idle host
+PATIENT_BOOT = {"boot_timeout_ms": int(BOOT_CEILING_S * 1000)}
+DEFAULT_REPLY_S = BOOT_CEILING_S + REPLY_GRACE_S
 
 Event = dict[str, Any]
 
@@ -94,7 +96,7 @@ class LabClient:
         self._ready: "queue.SimpleQueue[Event]" = queue.SimpleQueue()
         threading.Thread(target=self._read, name="tsih-lab", daemon=True).start()
 
-    def wait_ready(self, timeout_s: float = 30.0) -> Event:
+    def wait_ready(self, timeout_s: float = 120.0) -> Event:
         """The `lab.ready` event: the lab's first line. Raises LabError when it does not come."""
         try:
             event = self._ready.get(timeout=timeout_s)
@@ -180,7 +182,8 @@ class LabProcess:
             raise LabError(f"no program {program}", hint="make build")
         run_dir.mkdir(parents=True, exist_ok=True)
         self._log = run_dir / "lab.log"
-        argv = [str(program), "--run-dir", str(run_dir), "--control", "stdio"]
+        # Scenarios capture for themselves: what lies between them would be written twice.
+        argv = [str(program), "--run-dir", str(run_dir), "--control", "stdio", "--no-capture"]
         if image:
             argv += ["--image", str(image)]
         with open(self._log, "wb") as log:

@@ -53,9 +53,9 @@ class Machine:
         """How many records were acknowledged so far."""
         return int(self.guest.run(f"grep -c '^[0-9]' {self.log}").stdout or 0)
 
-    def wait_failed(self, timeout_s=60):
+    def wait_failed(self):
         """Until its writer was told that a write failed."""
-        self.guest.wait_until(f"grep -q '^failed' {self.log}", timeout_s=timeout_s)
+        self.guest.wait_until(f"grep -q '^failed' {self.log}")
 
     def has_failed(self):
         return self.guest.run(f"grep -q '^failed' {self.log}").ok

@@ -71,6 +71,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
                     help="after a failure stop, and leave the guests up")
     group.addoption("--long", type=float, default=0.0, dest="tsih_long_minutes", metavar="MINUTES",
                     help="scenarios that go by seeds try new ones for so long, each")
+    group.addoption("--seed", type=int, default=1, dest="tsih_first_seed", metavar="N",
+                    help="the first seed of scenarios that go by seeds")
     group.addoption("--tsih-command", dest="tsih_command", help=_HIDDEN)
 
 
@@ -217,15 +219,19 @@ def initiator(lab: Lab, story: Story, target: Target) -> Iterator[Initiator]:
 
 
 @pytest.fixture
-def seeds(pytestconfig: pytest.Config) -> Callable[[int], Iterator[int]]:
-    """`for seed in seeds(2)`: seeds 1 and 2, and with --long as many more as its minutes allow."""
+def seeds(pytestconfig: pytest.Config, story: Story) -> Callable[[int], Iterator[int]]:
+    """`for seed in seeds(2)`: seeds 1 and 2 (--seed N: from N on), and with --long as many more as its
+    minutes allow, each with a capture of its own that is judged and, when nothing is broken, dropped."""
+    first = pytestconfig.getoption("tsih_first_seed")
     long_s = pytestconfig.getoption("tsih_long_minutes") * 60
     started = time.monotonic()
 
     def numbers(usual: int) -> Iterator[int]:
-        for seed in itertools.count(1):
-            if seed > usual and time.monotonic() - started >= long_s:
-                return
+        for seed in itertools.count(first):
+            if seed >= first + usual:
+                if time.monotonic() - started >= long_s:
+                    return
+                story.end_round()
             yield seed
 
     return numbers

@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterator
 import pytest
 
 from tsih.judging import OURS, BrokeTheRfc, judge_capture
-from tsih.lab import Lab
+from tsih.lab import Capture, Lab
 from tsih.runfolder import RunFolder, utc_now, utc_text
 from tsih.story import Story
 
@@ -48,8 +48,9 @@ class ScenarioRecorder:
         self._lab.story = self.story
         duration_ms = 0.0
         try:
-            with self._lab.capture(self._folder.path / "capture.pcapng") as capture_so_far:
-                self.story.capture_so_far = capture_so_far
+            with self._lab.capture(self._folder.path / "capture.pcapng") as capture:
+                self.story.capture_so_far = capture.so_far
+                self.story.end_round = lambda: self._end_round(capture)
                 try:
                     yield
                 finally:
@@ -63,8 +64,16 @@ class ScenarioRecorder:
             self._copy_consoles(serial_from)
             self._write(duration_ms)
         if broken:
-            raise BrokeTheRfc(f"expected {OURS} to keep every clause that the capture shows, got "
-                              f"{len(broken)} broken: {broken[0]}")
+            raise BrokeTheRfc(_broken_words(broken))
+
+    def _end_round(self, capture: Capture) -> None:
+        """The capture so far is judged; one in which we broke nothing has had its day."""
+        path = self._folder.path / "round.pcapng"
+        capture.take_off(path)
+        broken = judge_capture(self.story, path, keep_if="broken")
+        if broken:
+            raise BrokeTheRfc(_broken_words(broken))
+        path.unlink()
 
     def outcome_of(self, report: pytest.TestReport | None) -> None:
         """Takes pytest's word; a failure that judged nobody becomes a finding of its own."""
@@ -103,6 +112,11 @@ class ScenarioRecorder:
                 begin = min(start.get(guest.name, 0), _size(source))
                 console.seek(max(begin, _size(source) - SERIAL_MAX_BYTES))
                 (self._folder.path / f"serial-{guest.name}.log").write_bytes(console.read())
+
+
+def _broken_words(broken: list[str]) -> str:
+    return (f"expected {OURS} to keep every clause that the capture shows, got {len(broken)} broken: "
+            f"{broken[0]}")
 
 
 def _size(path: pathlib.Path) -> int:

@@ -45,6 +45,8 @@ class Story:
         self.violated = False
         self.capture_so_far: Callable[[], pathlib.Path] | None = None
         """Brings the frames captured so far to disk; returns the file."""
+        self.end_round: Callable[[], None] | None = None
+        """Judges the capture so far and, when all is well, begins it anew: hours need no disk of hours."""
         self._tell = tell
         self._clock = clock
         self._start_s = clock()

@@ -14,8 +14,6 @@ from tsih.errors import CommandFailed
 from tsih.guest import Background, Guest
 from tsih.targetconfig import CLEAR_CONFIGFS, CONFIGFS, Chap, Disk, TargetConfig
 
-READY_CEILING_S = 60.0
-
 
 class Target(abc.ABC):
     """A target system that is served from one guest."""
@@ -114,7 +112,7 @@ class TsihdTarget(Target):
         # It has written something before it can have ended: a tsihd that is not there yet is not dead.
         words = self.guest.wait_until(
             f"{{ grep -q '^ready' {self.LOG} || {{ [ -s {self.LOG} ] && ! pgrep -x tsihd >/dev/null; "
-            f"}}; }} && cat {self.LOG}", timeout_s=READY_CEILING_S)
+            f"}}; }} && cat {self.LOG}")
         if not re.search("^ready", words, re.MULTILINE):
             raise CommandFailed(f"expected tsihd to say `ready`, it ended with:\n{words}")
 

@@ -101,7 +101,7 @@ class VolatileDisk:
         with self._lock:
             return len(self._unflushed)
 
-    def wait_unplugged(self, timeout_s: float = 10.0) -> None:
+    def wait_unplugged(self, timeout_s: float = 60.0) -> None:
         """Until a killed guest's last request has been taken in."""
         if not self._unplugged.wait(timeout_s):
             raise LabError(f"disk {self.name}: its guest was killed and is still connected")
