@@ -125,8 +125,8 @@ int serve(const config::Plan& plan, const Options& options) {
   if (!pool) return refuse(pool.error().message);
   config::Plan kept = plan;
   std::error_code ignored;
-  if (std::filesystem::is_directory(options.reservations_folder, ignored))
-    kept.reservations_folder = options.reservations_folder;
+  if (std::filesystem::is_directory(options.state_folder, ignored))
+    kept.state_folder = options.state_folder;
   auto built = config::build_inventory(kept, **pool, log);
   if (!built) return refuse(built.error().message);
 
@@ -143,11 +143,11 @@ int serve(const config::Plan& plan, const Options& options) {
   }
   made.keep();
   log.info("disks engine={}", (*pool)->description());
-  if (kept.reservations_folder.empty())
+  if (kept.state_folder.empty())
     log.info(
-        "reservations are not kept over a power loss (APTPL): no folder {}; make it, or name "
-        "one with --state",
-        options.reservations_folder);
+        "reservations (APTPL) and mode pages are not kept over a power loss, and files and devices "
+        "have no WRITE ATOMIC: no folder {}; make it, or name one with --state",
+        options.state_folder);
   Hangup hangup(server.io(), service);
   print_ready(service.inventory());
   server.run();

@@ -72,9 +72,11 @@ void declare(CLI::App& app, Raw& raw) {
                  "control socket (default: " + control::default_socket_path() +
                      ", or with the process id when that is taken)")
       ->type_name("PATH");
-  app.add_option("--state", raw.state,
-                 "folder that keeps reservations and mode pages over a power loss (default: " +
-                     raw.state + "); none when it is missing")
+  app.add_option(
+         "--state", raw.state,
+         "folder that keeps reservations, mode pages and the journals of WRITE ATOMIC over a "
+         "power loss (default: " +
+             raw.state + "); none when it is missing")
       ->type_name("DIR");
   app.add_option("--io-engine", raw.io_engine,
                  "how files and block devices are read and written: uring, threads, or auto: "
@@ -135,7 +137,7 @@ std::variant<Options, int> read_command_line(int argc, char** argv) {
   if (!options.config_file && !options.serve)
     return usage_error("give --config FILE or --serve DISK");
   if (app.count("--control") > 0) options.control_socket = raw.control;
-  options.reservations_folder = raw.state;
+  options.state_folder = raw.state;
   options.check_only = raw.check;
   options.io_engine = kEngines.at(raw.io_engine);
   options.log_level = kLevels.at(raw.level);

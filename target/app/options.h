@@ -14,7 +14,7 @@ namespace tsihd::app {
 struct Options {
   std::optional<std::string> config_file;     ///< --config FILE
   std::optional<config::ServeOptions> serve;  ///< --serve DISK; exactly one of the two
-  std::string reservations_folder;            ///< --state DIR
+  std::string state_folder;                   ///< --state DIR
   std::optional<std::string> control_socket;  ///< --control PATH; empty: none
   backstore::IoEngine io_engine = backstore::IoEngine::automatic;  ///< --io-engine
   bool check_only = false;

@@ -139,6 +139,9 @@ class Backstore {
   /// from here (a block device is resized by its owner: lvresize). What is cut off is gone: should
   /// the disk grow again, zeroes are there.
   virtual Result<void> resize(std::uint64_t size_bytes) = 0;
+  /// From now on geometry().read_only, and every change that is submitted ends with EROFS. For
+  /// good: something about the disk's content has to be settled before it may change again.
+  virtual void refuse_changes() {}
   /// Null where the disk cannot tell. A look at metadata that waits for no disk.
   virtual std::optional<SpaceUse> space_use() const { return std::nullopt; }
 };

@@ -14,8 +14,9 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <memory>
 #include <mutex>
+
+#include "target/backstore/aligned_bytes.h"
 
 namespace tsihd::backstore {
 namespace {
@@ -24,8 +25,6 @@ namespace {
 /// other connections for more than a fraction of a millisecond.
 constexpr std::size_t kMaxInlineBytes = 1u << 20;
 
-/// O_DIRECT wants memory aligned to the device's logical block, 4096 at most.
-constexpr std::size_t kDirectAlignment = 4096;
 constexpr std::size_t kBounceBytes = 1u << 20;
 
 /// Reads that miss the page cache wait for the disk side by side. Buffered writes of one file
@@ -47,11 +46,7 @@ bool aligned(std::span<const std::byte> data) {
 }
 
 std::byte* bounce_buffer() {
-  struct Free {
-    void operator()(std::byte* memory) const { std::free(memory); }
-  };
-  thread_local std::unique_ptr<std::byte, Free> memory(
-      static_cast<std::byte*>(std::aligned_alloc(kDirectAlignment, kBounceBytes)));
+  thread_local const AlignedBytes memory = aligned_bytes(kBounceBytes);
   return memory.get();
 }
 
@@ -101,7 +96,9 @@ FileDisk::FileDisk(IoPool& pool, FileDiskFiles files, FileDiskOptions options)
 FileDisk::~FileDisk() = default;
 
 void FileDisk::submit(Io& io) {
-  io.error = 0;
+  const bool changes = io.op == Op::write || io.op == Op::write_zeroes || io.op == Op::discard;
+  io.error = changes && options_.geometry.read_only ? EROFS : 0;
+  if (io.error != 0) return io.done(io);
   switch (io.op) {
     case Op::read:
       return submit_read(io);

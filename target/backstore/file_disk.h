@@ -50,6 +50,7 @@ class FileDisk final : public Backstore {
   void flush_submissions() override { pool_.flush_submissions(); }
   Result<bool> refresh_size() override;
   Result<void> resize(std::uint64_t size_bytes) override;
+  void refuse_changes() override { options_.geometry.read_only = true; }
   std::optional<SpaceUse> space_use() const override;
 
  private:

@@ -13,9 +13,8 @@
 #include "target/backstore/state_store.h"
 
 namespace tsihd::backstore {
-namespace {
 
-std::string file_name(const std::string& name) {
+std::string state_file_name(const std::string& name) {
   std::string text;
   for (char c : name) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -24,6 +23,8 @@ std::string file_name(const std::string& name) {
   }
   return text;
 }
+
+namespace {
 
 std::unexpected<Error> failed(const std::string& path) {
   return fail(fmt::format("{}: {}", path, std::strerror(errno)));
@@ -114,7 +115,7 @@ Result<std::string> read_state(int folder, const std::string& name, const std::s
 
 Result<OpenedState> open_state_file(IoPool& pool, const std::string& folder,
                                     const std::string& name) {
-  const std::string file = file_name(name);
+  const std::string file = state_file_name(name);
   const std::string path = folder + "/" + file;
   Fd directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory) return failed(folder);
@@ -123,10 +124,7 @@ Result<OpenedState> open_state_file(IoPool& pool, const std::string& folder,
                    0600));
   if (!lock) return failed(path + ".lock");
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
-    return fail(
-        fmt::format("{}: in use by another process or another disk with this serial "
-                    "number; give each process a folder of its own",
-                    path));
+    return fail(fmt::format("{}: {}", path, kStateInUse));
   auto content = read_state(directory.get(), file, path);
   if (!content) return std::unexpected(content.error());
   auto store = std::make_unique<StateFile>(pool, std::move(directory), std::move(lock), file);

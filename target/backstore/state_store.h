@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "target/backstore/backstore.h"
 #include "target/backstore/io_pool.h"
@@ -29,10 +30,15 @@ struct OpenedState {
   std::string content;  ///< what was stored; empty when nothing was
 };
 
-/// The state `name` in a folder that exists, locked while the store lives: it has one user. Any
-/// bytes will do for a name: those that a file name cannot hold are written as %XX. One-line
-/// errors: a folder that cannot be written, a lock that is taken, a file that is larger than
-/// kMaxStateBytes or cannot be read.
+/// A file name for any bytes: those that a file name cannot hold are written as %XX.
+std::string state_file_name(const std::string& name);
+inline constexpr std::string_view kStateInUse =
+    "in use by another process or another disk with this serial number; give each process a folder "
+    "of its own";
+
+/// The state `name` in a folder that exists, locked while the store lives: it has one user. Its
+/// file is called state_file_name(name). One-line errors: a folder that cannot be written, a lock
+/// that is taken, a file that is larger than kMaxStateBytes or cannot be read.
 Result<OpenedState> open_state_file(IoPool& pool, const std::string& folder,
                                     const std::string& name);
 

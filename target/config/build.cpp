@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "target/backstore/atomic_journal.h"
 #include "target/backstore/open.h"
 #include "target/config/size.h"
 
@@ -106,6 +107,18 @@ Result<void> keep_states(const std::string& folder, LogicalUnit& unit, backstore
   return keep_state(folder, "mode", "mode parameters", unit, pool, &LogicalUnit::keep_mode);
 }
 
+/// A disk that is served read-only keeps its journal for the day when it may be written.
+Result<void> keep_atomic_writes(const std::string& folder, LogicalUnit& unit,
+                                backstore::IoPool& pool, const Log& log) {
+  const backstore::Geometry& disk = unit.backstore().geometry();
+  if (disk.max_atomic_write_bytes > 0 || disk.takes_scsi_commands || disk.read_only) return {};
+  auto journal = backstore::open_atomic_journal(pool, unit.backstore(), folder,
+                                                unit.identity().serial, unit.identity().name, log);
+  if (!journal) return std::unexpected(journal.error());
+  unit.offer_atomic_writes(std::move(*journal));
+  return {};
+}
+
 session::NodeAcl build_acl(const AclPlan& plan, const PortalGroupPlan& group,
                            const scsi::LunMap& luns) {
   session::NodeAcl acl = plan.acl;
@@ -147,9 +160,12 @@ Result<Built> build_inventory(const Plan& plan, backstore::IoPool& pool, const L
   for (const StoragePlan& storage : plan.storage) {
     auto unit = open_unit(storage, pool, log);
     if (!unit) return std::unexpected(unit.error());
-    if (!plan.reservations_folder.empty())
-      if (auto kept = keep_states(plan.reservations_folder, **unit, pool); !kept)
+    if (const std::string& folder = plan.state_folder; !folder.empty()) {
+      if (auto kept = keep_states(folder, **unit, pool); !kept)
         return std::unexpected(kept.error());
+      if (auto kept = keep_atomic_writes(folder, **unit, pool, log); !kept)
+        return std::unexpected(kept.error());
+    }
     // A device that is passed through answers for its own port groups.
     const bool groups = storage.unit.port_groups && storage.plugin != Plugin::pscsi;
     if (groups && !storage.port_groups.empty()) (*unit)->set_port_groups(storage.port_groups);

@@ -78,8 +78,8 @@ struct Plan {
   std::vector<TargetPlan> targets;
   bool discovery_authentication = false;
   session::ChapCredentials discovery_chap;
-  /// Where registrations of persistent reservations are kept (APTPL); empty: nowhere.
-  std::string reservations_folder;
+  /// Where reservations (APTPL), mode pages and journals of atomic writes are kept; empty: nowhere.
+  std::string state_folder;
   std::vector<std::string> warnings;  ///< what can be served and should not be, a line each
 };
 

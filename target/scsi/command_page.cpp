@@ -67,7 +67,7 @@ std::string_view offered_where(Needs needs) {
     case Needs::thin:
       return "the disk can discard, `emulate_tpu` or `emulate_tpws`";
     case Needs::atomic_write:
-      return "the disk promises atomic writes";
+      return "in memory; files and devices with `--state`";
     case Needs::copies:
       return "third-party copies are on";
     case Needs::compare_and_write:

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cstring>
 
+#include "target/backstore/atomic_journal.h"
 #include "target/scsi/copy_manager.h"
 #include "target/scsi/operations.h"
 #include "target/scsi/reservation_image.h"
@@ -97,6 +98,11 @@ Result<void> DeviceServer::keep_mode(backstore::OpenedState state) {
   if (auto kept = saved_mode_.keep_in(std::move(state)); !kept) return kept;
   set_mode(initial_mode());
   return {};
+}
+
+void DeviceServer::offer_atomic_writes(std::unique_ptr<backstore::AtomicJournal> journal) {
+  atomic_journal_ = std::move(journal);
+  atomic_journal_->look_again_by([this] { static_cast<void>(refresh_capacity()); });
 }
 
 void DeviceServer::offer_copies(CopyManager& copies) {

@@ -55,6 +55,7 @@ class DeviceServer {
   void offer_copies(CopyManager& copies);
   Result<void> keep_reservations(backstore::OpenedState state);
   Result<void> keep_mode(backstore::OpenedState state);
+  void offer_atomic_writes(std::unique_ptr<backstore::AtomicJournal> journal);
   void attach(Nexus& nexus);
   void detach(Nexus& nexus);
   void abort(Command& command);
@@ -71,6 +72,8 @@ class DeviceServer {
   const Identity& identity() const { return identity_; }
   backstore::Backstore& backstore() { return *backstore_; }
   const backstore::Geometry& geometry() const { return backstore_->geometry(); }
+  /// Null: the disk itself makes atomic writes, or there are none.
+  backstore::AtomicJournal* atomic_journal() const { return atomic_journal_.get(); }
   const Attributes& attributes() const { return attributes_; }
   /// Blocks can be unmapped, in one way or another: LBPME.
   bool thin() const {
@@ -177,6 +180,7 @@ class DeviceServer {
   const Identity identity_;
   const Attributes attributes_;
   const std::unique_ptr<backstore::Backstore> backstore_;
+  std::unique_ptr<backstore::AtomicJournal> atomic_journal_;
   const FindOperation find_operation_;
   const Log log_;
   std::vector<std::unique_ptr<NexusState>> nexuses_;

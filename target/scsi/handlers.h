@@ -24,6 +24,7 @@ void set_target_port_groups(Task& task);
 // read_write.cpp
 void read_blocks(Task& task);
 void write_blocks(Task& task);
+// write_atomic.cpp
 void write_atomic(Task& task);
 // verify.cpp
 void verify(Task& task);

@@ -19,7 +19,8 @@ inline constexpr std::uint32_t kMaxLbaStatusDescriptors = 255;
 inline constexpr std::uint64_t kMaxLbaStatusRequests = 1024;
 /// Parameter lists of MODE SELECT.
 inline constexpr std::uint32_t kMaxModeParameterBytes = 1024;
-/// WRITE ATOMIC, in blocks, where the backstore promises as much: what its length field can say.
+/// WRITE ATOMIC, in blocks, where the disk or its journal takes as much: what its length field can
+/// say.
 inline constexpr std::uint32_t kMaxAtomicBlocks = 0xffff;
 /// SET TARGET PORT GROUPS: a descriptor for each of the groups that a unit can have.
 inline constexpr std::size_t kMaxPortGroups = 64;

@@ -2,6 +2,7 @@
 
 #include <cassert>
 
+#include "target/backstore/atomic_journal.h"
 #include "target/scsi/device_server.h"
 #include "target/scsi/lun.h"
 
@@ -28,6 +29,9 @@ Result<void> LogicalUnit::keep_reservations(backstore::OpenedState state) {
 }
 Result<void> LogicalUnit::keep_mode(backstore::OpenedState state) {
   return server_->keep_mode(std::move(state));
+}
+void LogicalUnit::offer_atomic_writes(std::unique_ptr<backstore::AtomicJournal> journal) {
+  server_->offer_atomic_writes(std::move(journal));
 }
 void LogicalUnit::offer_copies(CopyManager& copies) { server_->offer_copies(copies); }
 void LogicalUnit::attach(Nexus& nexus) { server_->attach(nexus); }

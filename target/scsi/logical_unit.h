@@ -15,6 +15,10 @@
 #include "target/scsi/command.h"
 #include "target/scsi/port_groups.h"
 
+namespace tsihd::backstore {
+class AtomicJournal;
+}
+
 namespace tsihd::scsi {
 
 /// Who the disk says it is (INQUIRY, VPD 80h and 83h). From the storage object's configuration.
@@ -65,6 +69,9 @@ class LogicalUnit {
 
   /// Makes mode pages savable, in `state`; those in it are in force again. Otherwise as above.
   Result<void> keep_mode(backstore::OpenedState state);
+
+  /// Offers WRITE ATOMIC on a disk that promises no atomic writes itself. Before the unit serves.
+  void offer_atomic_writes(std::unique_ptr<backstore::AtomicJournal> journal);
 
   /// Offers third-party copies, which `copies` carries out; it outlives the unit's commands.
   void offer_copies(CopyManager& copies);

@@ -30,7 +30,7 @@ enum class Needs : std::uint8_t {
   discard_to_zeroes,  ///< DeviceServer::discard_zeroes()
   unmap,              ///< backstore::Geometry::can_discard and Attributes::unmap
   thin,               ///< DeviceServer::thin()
-  atomic_write,       ///< backstore::Geometry::max_atomic_write_bytes
+  atomic_write,       ///< backstore::Geometry::max_atomic_write_bytes, or an AtomicJournal
   compare_and_write,  ///< Attributes, this and the next two
   reservations,
   operation_codes,

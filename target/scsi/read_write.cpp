@@ -114,28 +114,4 @@ void write_blocks(Task& task) {
   task.want_data_out(static_cast<std::uint32_t>(bytes), then);
 }
 
-// -- WRITE ATOMIC: its length field is shorter than that of the other long ones
-
-std::uint32_t max_atomic_blocks(const DeviceServer& server) {
-  const std::uint32_t bytes = std::min(server.geometry().max_atomic_write_bytes, kMaxTransferBytes);
-  return std::min(bytes / server.geometry().block_size_bytes, kMaxAtomicBlocks);
-}
-
-void write_atomic(Task& task) {
-  if (!check_no_protection(task)) return;
-  const BlockRange range{get64(task.cdb() + 2), get16(task.cdb() + 12)};
-  // MAXIMUM ATOMIC BOUNDARY SIZE is 0: nothing may be cut into several atomic writes.
-  if (get16(task.cdb() + 10) != 0) return task.fail(sense::invalid_cdb_field(10));
-  if (range.blocks > max_atomic_blocks(*task.server))
-    return task.fail(sense::invalid_cdb_field(12));
-  if (!check_range(task, range)) return;
-  task.lba = range.lba;
-  task.blocks = range.blocks;
-  const std::uint64_t bytes = range.blocks * task.server->block_bytes();
-  // Less than all would not be all or nothing.
-  if (task.command->expected_data_out_bytes < bytes) return task.fail(sense::kInvalidFieldInCdb);
-  task.want_data_out(static_cast<std::uint32_t>(bytes),
-                     [](Task& it) { it.when_enabled(write_now); });
-}
-
 }  // namespace tsihd::scsi

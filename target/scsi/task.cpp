@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "target/backstore/atomic_journal.h"
 #include "target/scsi/device_server.h"
 #include "target/scsi/lun.h"
 
@@ -35,6 +36,8 @@ Sense sense_of(const backstore::Io& io, std::uint64_t lba) {
     case ENODEV:
     case ENXIO:
       return sense::kCommunicationFailure;
+    case ENOTRECOVERABLE:  // the journal of atomic writes
+      return sense::kInternalTargetFailure;
     default:
       break;
   }
@@ -124,6 +127,19 @@ void Task::write(std::uint64_t offset_bytes, std::span<const std::byte> from,
   io.data = {const_cast<std::byte*>(from.data()), from.size()};
   io.force_unit_access = force_unit_access || !server->write_cache_enabled();
   submit(backstore::Op::write, next);
+}
+
+void Task::write_atomically(std::uint64_t offset_bytes, std::span<const std::byte> from,
+                            Step next) {
+  step = next;
+  io.op = backstore::Op::write;
+  io.offset_bytes = offset_bytes;
+  io.data = {const_cast<std::byte*>(from.data()), from.size()};
+  io.owner = this;
+  io.done = disk_done;
+  note_change();
+  disk_busy = true;
+  server->atomic_journal()->write(io);
 }
 
 void Task::flush(Step next) {

@@ -84,6 +84,8 @@ struct Task {
   void read(std::uint64_t offset_bytes, std::span<std::byte> to, Step next);
   void write(std::uint64_t offset_bytes, std::span<const std::byte> from, bool force_unit_access,
              Step next);
+  /// All of it or nothing, and durable: by the unit's journal. The task runs alone.
+  void write_atomically(std::uint64_t offset_bytes, std::span<const std::byte> from, Step next);
   void flush(Step next);
   /// The same, for a command that promises that earlier writes are durable (lost_writes.h).
   void settle(Step next);

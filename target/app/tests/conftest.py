@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from initiator import Initiator
 
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(os.environ.get("TSIH_BIN") or ROOT / "build" / "bin")
@@ -81,3 +82,20 @@ def tsihd(tmp_path):
             one.process.kill()
         one.process.wait()
         one.process.stdout.close()
+
+
+@pytest.fixture
+def login():
+    """A function that opens a session of initiator `name` and takes its first unit attention."""
+    opened: list[Initiator] = []
+
+    def open_session(server, name: str, port: int = 1) -> Initiator:
+        target = server.url.split("/")[3]
+        one = Initiator(server.portal, target, f"iqn.2026-11.org.tsih:{name}", port)
+        opened.append(one)
+        one.command(bytes(6))
+        return one
+
+    yield open_session
+    for one in opened:
+        one.close()

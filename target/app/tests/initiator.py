@@ -30,6 +30,14 @@ class Initiator:
         connected = _lib.iscsi_full_connect_sync(self._context, portal.encode(), 0)
         assert connected == 0, _lib.iscsi_get_error(self._context)
 
+    def try_command(self, cdb: bytes, data_out: bytes = b"") -> int | None:
+        """The status; None when the connection is lost before it comes, and for good."""
+        _lib.iscsi_set_noautoreconnect(self._context, 1)
+        try:
+            return self.command(cdb, data_out)[0]
+        except AssertionError:
+            return None
+
     def command(self, cdb: bytes, data_out: bytes = b"", data_in_bytes: int = 0):
         """(status, data in)"""
         direction = _WRITE if data_out else _READ if data_in_bytes else _NONE

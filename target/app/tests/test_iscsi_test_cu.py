@@ -49,7 +49,9 @@ def start_suite(started: contextlib.ExitStack, folder: Path, plugin: str) -> sub
         with (folder / "disk").open("wb") as disk:
             disk.truncate(DISK_BYTES)
         storage |= {"dev": str(folder / "disk"), "write_back": True}
-    server = Tsihd(folder, "--config", two_portals(folder, storage), portal=None)
+    (folder / "state").mkdir()
+    server = Tsihd(folder, "--config", two_portals(folder, storage), "--state", folder / "state",
+                   portal=None)
     started.callback(server.end)
     urls = [server.url, server.process.stdout.readline().split()[1]]
     suite = subprocess.Popen(["iscsi-test-cu", "-v", "--dataloss", "--allow-sanitize", "--test=ALL",

@@ -2,29 +2,12 @@
 
 import pytest
 from conftest import run
-from initiator import GOOD, RESERVATION_CONFLICT, Initiator
+from initiator import GOOD, RESERVATION_CONFLICT
 
 KEY = 0xfeedface
 REGISTER, RESERVE = 0, 1
 WRITE_EXCLUSIVE = 1
 APTPL = 1
-
-
-@pytest.fixture
-def login():
-    """A function that opens a session of initiator `name` and takes its first unit attention."""
-    opened: list[Initiator] = []
-
-    def open_session(server, name: str, port: int = 1) -> Initiator:
-        target = server.url.split("/")[3]
-        one = Initiator(server.portal, target, f"iqn.2026-11.org.tsih:{name}", port)
-        opened.append(one)
-        one.command(bytes(6))
-        return one
-
-    yield open_session
-    for one in opened:
-        one.close()
 
 
 @pytest.fixture
@@ -65,7 +48,7 @@ def test_a_damaged_file_is_named_and_stays(serve, login, tmp_path):
     assert login(first, "holder").reserve_out(REGISTER, 0, KEY, flags=APTPL) == GOOD
     first.process.kill()
     first.process.wait()
-    kept, = (p for p in (tmp_path / "pr").iterdir() if p.suffix != ".lock")
+    kept, = (p for p in (tmp_path / "pr").glob("aptpl_*") if p.suffix != ".lock")
     damaged = kept.read_bytes().replace(b"feedface", b"feedfacf")
     kept.write_bytes(damaged)
     done = run("tsihd", "--serve", tmp_path / "disk", "--portal", "127.0.0.1:0", "--state",

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "target/backstore/atomic_journal.h"
 #include "target/backstore/file_disk.h"
 
 using namespace tsihd::backstore;
@@ -26,6 +27,7 @@ struct Kernel {
   std::atomic<int> syncs{0};
   std::atomic<int> durable_writes{0};  ///< with RWF_DSYNC
   std::atomic<int> sync_error{0};      ///< of every sync
+  std::atomic<int> failing_sync{0};    ///< the number of one that ends with EIO, from 1 on
   std::atomic<int> halves{0};          ///< so many transfers are cut in two
   std::atomic<int> interruptions{0};   ///< so many transfers end with EINTR
   /// So often could pages not be written back. Each open file is told once, by its next sync.
@@ -57,6 +59,7 @@ extern "C" int fdatasync(int fd) {
   ++kernel.syncs;
   if (kernel.sync_error != 0) return errno = kernel.sync_error, -1;
   if (kernel.tells_loss(fd)) return errno = EIO, -1;
+  if (kernel.syncs == kernel.failing_sync) return errno = EIO, -1;
   return static_cast<int>(::syscall(SYS_fdatasync, fd));
 }
 extern "C" ssize_t pwritev2(int fd, const iovec* pieces, int, off_t at, int flags) {
@@ -77,7 +80,7 @@ struct Fixture {
   std::unique_ptr<IoPool> pool = IoPool::create(1, IoEngine::threads).value();
 
   Fixture() {
-    kernel.syncs = kernel.durable_writes = kernel.sync_error = 0;
+    kernel.syncs = kernel.durable_writes = kernel.sync_error = kernel.failing_sync = 0;
     kernel.halves = kernel.interruptions = kernel.losses = 0;
     for (auto& told : kernel.told) told = 0;
   }
@@ -183,4 +186,77 @@ BOOST_FIXTURE_TEST_CASE(a_transfer_is_whole_though_the_kernel_does_it_in_parts, 
   BOOST_TEST(run(*disk, Op::read, read) == 0);
   BOOST_TEST(kernel.halves == 0);
   BOOST_TEST((read == data));
+}
+
+namespace {
+
+/// What an atomic write has the kernel sync, in order; the data itself goes with RWF_DSYNC.
+enum Sync : int { kDiskFlushed = 1, kJournalWritten, kJournalCleared };
+
+struct AtomicFixture : Fixture {
+  AtomicFixture() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "tsih-atomic-XXXXXX").string();
+    folder = ::mkdtemp(pattern.data());
+    journal = open_atomic_journal(*pool, *disk, folder, "unit", "disk0", tsihd::Log{}).value();
+    kernel.syncs = 0;
+  }
+  ~AtomicFixture() {
+    journal.reset();
+    std::filesystem::remove_all(folder);
+  }
+  int write_atomically() {
+    Io io;
+    io.op = Op::write;
+    io.data = data;
+    io.done = [](Io&) {};
+    journal->write(io);
+    pool->wait_idle();
+    return io.error;
+  }
+  bool disk_has(std::byte value) {
+    std::vector<std::byte> read(data.size());
+    BOOST_TEST(run(*disk, Op::read, read) == 0);
+    return read == std::vector<std::byte>(data.size(), value);
+  }
+
+  std::unique_ptr<Backstore> disk = open(false);
+  std::string folder;
+  std::unique_ptr<AtomicJournal> journal;
+};
+
+}  // namespace
+
+// Red when a step of an atomic write does not wait for the medium.
+BOOST_FIXTURE_TEST_CASE(an_atomic_write_waits_for_the_medium_at_every_step, AtomicFixture) {
+  BOOST_TEST(write_atomically() == 0);
+  BOOST_TEST(kernel.syncs == kJournalCleared);
+  BOOST_TEST(kernel.durable_writes == 1);
+  BOOST_TEST(disk_has(std::byte{0x5a}));
+}
+
+BOOST_FIXTURE_TEST_CASE(without_a_flush_or_a_journal_nothing_is_put_in_place, AtomicFixture) {
+  for (const auto& [sync, error] :
+       {std::pair{kDiskFlushed, EIO}, {kJournalWritten, ENOTRECOVERABLE}}) {
+    kernel.syncs = 0;
+    kernel.failing_sync = sync;
+    BOOST_TEST(write_atomically() == error);
+    BOOST_TEST(kernel.durable_writes == 0);
+    BOOST_TEST(disk_has(std::byte{0}));
+  }
+  kernel.failing_sync = 0;
+  BOOST_TEST(write_atomically() == 0);
+  BOOST_TEST(disk_has(std::byte{0x5a}));
+}
+
+// Red when a disk goes on to change while its journal says what should be on it.
+BOOST_FIXTURE_TEST_CASE(a_journal_that_cannot_be_cleared_stops_every_change, AtomicFixture) {
+  kernel.failing_sync = kJournalCleared;
+  BOOST_TEST(write_atomically() == ENOTRECOVERABLE);
+  BOOST_TEST(disk->geometry().read_only);
+  kernel.failing_sync = 0;
+  BOOST_TEST(disk_has(std::byte{0x5a}));
+  for (Op op : {Op::write, Op::write_zeroes, Op::discard})
+    BOOST_TEST(run(*disk, op, op == Op::write ? std::span(data) : std::span<std::byte>()) == EROFS);
+  BOOST_TEST(run(*disk, Op::flush, {}) == 0);
+  BOOST_TEST(write_atomically() == EROFS);
 }

@@ -53,6 +53,7 @@ class ScriptedDisk final : public backstore::Backstore {
     if (done) geometry_.size_bytes = size_bytes;
     return done;
   }
+  void refuse_changes() override { geometry_.read_only = true; }
   /// The size changes as it does when an LVM volume grows: nobody here was told.
   void resize_outside(std::uint64_t size_bytes) {
     BOOST_TEST(memory_->resize(size_bytes).has_value());

@@ -3,6 +3,7 @@
 
 #include "target/scsi/limits.h"
 #include "target/scsi/tests/copy_bench.h"
+#include "target/scsi/tests/journal.h"
 
 using namespace tsihd::scsi;
 using namespace tsihd::scsi::test;
@@ -138,6 +139,16 @@ BOOST_AUTO_TEST_CASE(a_change_voids_the_point_in_time) {
   const Bytes token = make_token({{kBlocks - 1, 1}});
   BOOST_TEST(unit->resize(kSizeBytes / 2).has_value());
   BOOST_TEST(use(*a, write_list(token, {{0, 1}})).failed(0x5, 0x2304));
+}
+
+BOOST_AUTO_TEST_CASE(an_atomic_write_by_a_journal_voids_it_too) {
+  Journal journal;
+  journal.offer(*unit);
+  const Bytes token = make_token({{10, 4}});
+  const Sent& write = a->send(cdb16(0x9c, 12, 1), Bytes(512));
+  journal.settle();
+  BOOST_TEST(write.good());
+  BOOST_TEST(use(*a, write_list(token, {{0, 4}})).failed(0x5, 0x2304));
 }
 
 BOOST_AUTO_TEST_CASE(a_reset_voids_tokens_and_records) {
