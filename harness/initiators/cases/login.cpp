@@ -104,18 +104,21 @@ TSIH_TRIAL(same_in_all_requests, "What names a login is the same in all of its r
 }
 
 TSIH_TRIAL(slow_to_transit, "A target that takes its time to end a stage is waited for",
-           judges("R3720-5.3-11", should("R3720-5.3-12")) * unh("LP 3.1", "LP 3.2", "LP 6.1")) {
+           judges("R3720-5.3-11", should("R3720-5.3-12"), "R3720-5.3-l02", "R3720-5.3.3-l01") *
+               unh("LP 3.1", "LP 3.2", "LP 6.1")) {
   start(kAttach);
   auto [initiator, first] = serve_until(login_in(kOperational));
   initiator.send(without_transit(initiator.login_response(first)));
   const Pdu next = expect(initiator, request(Opcode::login_request));
-  judging("R3720-5.3-12");
+  judging_all({"R3720-5.3-12", "R3720-5.3-l02"});
   const TextKeys offers = keys_of(first);
   for (const auto& [key, value] : offers.pairs())
     verify(!keys_of(next).has(key), "no key offered twice", key + " again");
   judging("R3720-5.3-11");
   initiator.serve(next);
   expect_good_end();
+  judging("R3720-5.3.3-l01");
+  verify(next[field::transit], "T again", describe(next));
 }
 
 TSIH_TRIAL(ends_with_transit,
@@ -233,6 +236,21 @@ TSIH_TRIAL(least_of_everything, "The smallest values that there are make a sessi
   expect_copied();
 }
 
+TSIH_TRIAL(one_key_at_a_time, "A target that answers one key in each response is waited for",
+           judges("R3720-9.3-02")) {
+  start(kAttach);
+  auto [initiator, first] = serve_until(login_in(kOperational));
+  const Pdu whole = initiator.login_response(first);
+  const TextKeys answers = keys_of(whole);
+  Pdu next = first;
+  for (const auto& [key, value] : answers.pairs()) {
+    initiator.send(with_keys(without_transit(initiator.login_response(next)), {{key, value}}));
+    next = expect(initiator, request(Opcode::login_request));
+  }
+  initiator.serve(next);
+  expect_good_end();
+}
+
 TSIH_TRIAL(recovery_level_0, "A target that recovers sessions and nothing else is served well",
            judges("R3720-6.1.5-04")) {
   wish("ErrorRecoveryLevel", "0");
@@ -259,11 +277,15 @@ TSIH_TRIAL(one_r2t_above_level_0,
 // ---- answers that end a login ----------------------------------------------------------------
 
 TSIH_TRIAL(refused, "After a status that is not success the initiator closes the connection",
-           judges("R3720-10.13.5-05")) {
+           judges("R3720-10.13.5-05", "R3720-10.13.5-l02")) {
   start(kAttach);
   auto [initiator, first] = serve_until(any_login);
   initiator.send(initiator.login_failure(first, 0x0203));
   expect_login_ends(initiator, "the status was 0x0203, not found");
+  judging("R3720-10.13.5-l02");
+  while (const auto met = target().next())
+    verify(!met->pdu || !met->pdu->is(Opcode::login_request), "no other login", met->words);
+  confirm("no other login");
 }
 
 TSIH_TRIAL(refused_by_error, "After a target error the initiator closes the connection",

@@ -31,7 +31,7 @@ BOOST_AUTO_TEST_SUITE(r2t)
 
 TSIH_TRIAL(one_burst, "Each field of the Data-Outs that an R2T asks for",
            judges("R3720-10.8-04", "R3720-10.7.1-02", "R3720-3.2.2.3-01", "R3720-10.8-06",
-                  "R3720-3.2.4.3-01", "R3720-3.2.4.2-06") *
+                  "R3720-3.2.4.3-01", "R3720-3.2.4.2-06", "R3720-10.7.1-l01") *
                unh("FFP 6.1", "FFP 9.1", "FFP 11.1.1", "FFP 11.2.2", "FFP 11.4", "FFP 12.2")) {
   constexpr std::uint32_t kMost = 4096, kAsked = 20480;
   wish("MaxRecvDataSegmentLength", std::to_string(kMost));
@@ -56,6 +56,8 @@ TSIH_TRIAL(one_burst, "Each field of the Data-Outs that an R2T asks for",
   }
   judging("R3720-3.2.4.2-06");
   verify_equal("bytes", kAsked, offset);
+  judging("R3720-10.7.1-l01");
+  for (const Pdu& pdu : burst) verify(!pdu.data.empty(), "data", describe(pdu));
 }
 
 TSIH_TRIAL(one_data_out, "A single Data-Out has just the range of its R2T, and F",

@@ -144,7 +144,8 @@ void Tiny::send_data(Task& task, std::uint32_t tag, std::uint32_t from, std::uin
   const std::uint32_t end = from + bytes, most = breaks("segment") ? bytes : most_bytes();
   static std::uint32_t running = 0;
   for (std::uint32_t data_sn = 0; from < end; ++data_sn, ++running) {
-    const std::uint32_t count = std::min(most, end - from);
+    const bool nothing = breaks("empty_data_out") && data_sn == 0;
+    const std::uint32_t count = nothing ? 0 : std::min(most, end - from);
     Pdu pdu(Opcode::data_out);
     pdu.set(field::lun, breaks("lun") ? 0x0009000000000000 : task.command[field::lun]);
     pdu.set(field::initiator_task_tag, task.command[field::initiator_task_tag]);

@@ -145,6 +145,7 @@ class Tiny {
   std::uint32_t cmd_sn_ = 100, next_stat_sn_ = 0, max_cmd_sn_ = 0, next_tag_ = 1;
   std::set<std::uint32_t> open_statuses_;  ///< missing, or not to be acknowledged yet
   std::uint32_t told_cmd_sn_ = 0;          ///< ExpCmdSN of the last NOP-In
+  unsigned waited_ = 0;                    ///< for the end of a stage
   bool told_version_ = false;              ///< the first Login Response came
   std::uint8_t next_version_ = 0;
   bool length_changed_ = false;   ///< of MaxRecvDataSegmentLength, after the login

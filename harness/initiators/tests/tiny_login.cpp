@@ -18,6 +18,7 @@ Pdu Tiny::login_response_to(Pdu request) {
   if (status >> 8 == 1 && !breaks("redirect"))
     throw Moved{parse_text(answer.data).keys.value("TargetAddress").value_or("")};
   if (status != 0 && breaks("login_status")) return login_response_to(request);
+  if (status != 0 && breaks("tries_again")) throw Lost{{"a login status"}};
   if (status != 0) throw Wrong{"a login status"};
   require(answer[field::initiator_task_tag] == request[field::initiator_task_tag], "a task tag",
           "login_tag");
@@ -103,6 +104,7 @@ TextKeys Tiny::exchange(Pdu request, const TextKeys& keys) {
       more = true;
       request.set(field::target_transfer_tag,
                   breaks("text_tag") ? kReservedTag : answer[field::target_transfer_tag]);
+      if (breaks("text_open")) request.set(field::final, 0);
       if (breaks("text_task")) request.set(field::initiator_task_tag, ++next_tag_);
     }
     if (more) continue;
@@ -111,6 +113,8 @@ TextKeys Tiny::exchange(Pdu request, const TextKeys& keys) {
       TextKeys replies = replies_to(answers);
       if (breaks("keys_again")) replies.append(keys);
       request.data = encode_text(replies);
+      if (breaks("hesitates")) request.set(field::transit, 0).set(field::nsg, 0);
+      if (breaks("impatient") && ++waited_ > 3) throw Wrong{"one key after the other"};
       text.clear();
       check_answers(offered_, answers);
       answered_.append(answers);
