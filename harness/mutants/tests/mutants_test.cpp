@@ -27,7 +27,7 @@ GoodTargets& targets() {
 
 Outcome try_row(const char* test_case, const Mutant& mutant) {
   Table table;
-  table.add(Target::plain, {test_case, mutant});
+  table.add(Target::plain, {test_case, "of_the_test", mutant});
   return try_mutant(targets(), table.entries().front());
 }
 
