@@ -100,11 +100,14 @@ TSIH_RECOVERY_TRIAL(level_of_the_target,
                     judges("R3720-6.1.5-02")) {
   service().proposals = {{"ErrorRecoveryLevel", "1"}};
   start(kAttach);
-  auto [initiator, command] =
-      serve_until({"a command that reads", [](const Peer&, const Pdu& pdu) {
-                     return pdu.is(Opcode::scsi_command) && pdu[field::read];
-                   }});
-  // What it said itself, as an offer or as an answer, and the first of it.
+  auto [initiator, login] = serve_until(login_in(kOperational));
+  offered(!tsih::wire::parse_text(login.data).keys.has("ErrorRecoveryLevel"),
+          "to leave ErrorRecoveryLevel to the target");
+  initiator.serve(login);
+  const Want reading{"a command that reads", [](const Peer&, const Pdu& pdu) {
+                       return pdu.is(Opcode::scsi_command) && pdu[field::read];
+                     }};
+  const Pdu command = serve_until(reading).pdu;
   const std::string level = initiator.offered.value("ErrorRecoveryLevel").value_or("0");
   offered(level == "1", "ErrorRecoveryLevel=1, in answer to the target's");
   const Bytes data = initiator.data_of(command);
