@@ -15,13 +15,25 @@ import pytest
 
 KILLS = 2
 POWER_CUTS = 8  # of each kill; the first loses all that was not flushed
+STARTS = 4  # of tsihd after as many of them
 
 
-def judge(story, backing, records, losses, when):
+def judge(story, kept, losses, when):
+    name = kept.backing.disk.name
     story.judge(not losses, property="durability",
-                passed=f"{backing.disk.name}: {len(records)} places have what was acknowledged, {when}",
-                failed=f"expected every acknowledged record of {backing.disk.name}, {when}; "
+                passed=f"{name}: {len(kept.records)} places have what was acknowledged, {when}",
+                failed=f"expected every acknowledged record of {name}, {when}; "
                        f"{len(losses)} are lost: {'; '.join(losses[:3])}")
+
+
+def judge_atomic(story, kept, power, cuts):
+    """Every atomic range is one write's, and none older than what was acknowledged."""
+    for name, faults in power.after_starts(kept, cuts).items():
+        story.judge(not faults, property="atomic_writes",
+                    passed=f"{name}: every range is wholly one atomic write's after tsihd started over "
+                           f"{len(cuts)} power cuts",
+                    failed=f"expected every range of {name} to be wholly the last atomic write that was "
+                           f"acknowledged or a later one; {len(faults)} are not: {'; '.join(faults[:3])}")
 
 
 @pytest.mark.systems("tsihd")
@@ -29,27 +41,32 @@ def test_power_cut(story, power, seeds):
     """The target's machine loses its power in the middle of writes: what was acknowledged is there.
 
     fileio with write-back, fileio with write-through (both as sparse files in an ext4), block and pscsi
-    are written side by side; the initiator waits for the target to come back, and writes on.
+    are written side by side, the first three by WRITE ATOMIC as well; the initiator waits for the target
+    to come back, and writes on.
     """
+    power.keep_state()
     story.step("The target serves two files and two disks, all on disks with volatile caches")
     luns = [*power.files("write-back", "write-through"), power.block(), power.passed()]
-    story.step("The initiator writes records, some with FUA, some followed by a flush")
+    story.step("The initiator writes records, some with FUA, some followed by a flush, some atomic")
     power.start(*luns)
     for seed in seeds(KILLS):
         power.wait_records(random.Random(seed).randrange(40, 120))
         story.step(f"The power of the target's machine fails (seed {seed})")
         kept = power.kill()
-        for backing, records in kept:
-            story.metric(f"unflushed_{backing.disk.name}_{seed}", backing.volatile.unflushed_writes)
-            cuts = [0, *range(seed * 1000, seed * 1000 + POWER_CUTS - 1)]
-            judge(story, backing, records, power.losses(backing, records, cuts),
+        cuts = [0, *range(seed * 1000, seed * 1000 + POWER_CUTS - 1)]
+        for one in kept:
+            name, volatile = one.backing.disk.name, one.backing.volatile
+            story.metric(f"unflushed_{name}_{seed}", volatile.unflushed_writes)
+            judge(story, one, power.losses(one.backing, one.records, cuts),
                   f"after each of {len(cuts)} power cuts")
+        judge_atomic(story, kept, power, cuts[:STARTS])
+        story.metric(f"atomic_cut_short_{seed}", power.cut_short)
         story.step("The power comes back; the initiator finds its target again and writes on")
         power.boot_again(seed * 1000)
     power.wait_records(10)
     story.step("What the initiator reads is what it was told")
-    for lun, (backing, records) in enumerate(power.stop_writing()):
-        judge(story, backing, records, power.losses_over_iscsi(lun, records), "over iSCSI")
+    for lun, one in enumerate(power.stop_writing()):
+        judge(story, one, power.losses_over_iscsi(lun, one), "over iSCSI")
 
 
 @pytest.mark.systems("tsihd")
@@ -63,9 +80,9 @@ def test_lying_disk(story, power):
     power.start(power.block(lies=True), patience_s=1)
     power.wait_records(40)
     story.step("The power of the target's machine fails")
-    (backing, records), = power.kill()
-    losses = power.losses(backing, records, [0])
+    kept, = power.kill()
+    losses = power.losses(kept.backing, kept.records, [0])
     story.finding(verdict="pass" if losses else "inconclusive", property="durability_is_judged",
-                  message=f"{len(losses)} of {len(records)} acknowledged places are lost on a disk that "
+                  message=f"{len(losses)} of {len(kept.records)} acknowledged places are lost on a disk that "
                           "lies, and the judge sees it")
     assert losses, "the control shows no disaster"
