@@ -130,6 +130,13 @@ std::string open_failure(const std::string& path, int error) {
 
 }  // namespace
 
+bool is_deferred_error(const ScsiExchange& exchange) {
+  constexpr unsigned kDeferredFixed = 0x71, kDeferredDescriptor = 0x73;
+  if (!sense_code(exchange)) return false;
+  const unsigned response = static_cast<std::uint8_t>(exchange.sense[0]) & 0x7f;
+  return response == kDeferredFixed || response == kDeferredDescriptor;
+}
+
 std::optional<SenseCode> sense_code(const ScsiExchange& exchange) {
   constexpr std::uint8_t kCheckCondition = 0x02;
   if (exchange.status != kCheckCondition || exchange.sense_bytes < 4) return std::nullopt;

@@ -33,6 +33,10 @@ struct SenseCode {
 };
 std::optional<SenseCode> sense_code(const ScsiExchange& exchange);
 
+/// A CHECK CONDITION that is about an earlier command, one that the device had ended well
+/// (SPC-4 4.5.7).
+bool is_deferred_error(const ScsiExchange& exchange);
+
 struct OpenedScsiDevice {
   std::unique_ptr<ScsiDevice> device;
   bool read_only = false;

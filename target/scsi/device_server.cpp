@@ -277,8 +277,7 @@ void DeviceServer::note_disk_error(const backstore::Io& io) {
                std::strerror(io.error), disk_errors_);
 }
 
-void DeviceServer::note_flush(const Task& task) {
-  if (task.io.error == 0) return lost_writes_.note_good_flush();
+void DeviceServer::note_loss(const Task& task) {
   const bool gone = task.nexus == nullptr;
   if (!lost_writes_.note(gone ? &task.command->nexus->initiator_name : nullptr)) return;
   log_.warning(

@@ -133,7 +133,8 @@ class DeviceServer {
   /// The aborted task's last disk request is back.
   void drop(Task& task);
   void note_disk_error(const backstore::Io& io);
-  void note_flush(const Task& task);
+  void note_loss(const Task& task);
+  void note_good_flush() { lost_writes_.note_good_flush(); }
   bool tells_of_loss(NexusState& nexus) {
     return lost_writes_.take(nexus.told, nexus.nexus->initiator_name);
   }

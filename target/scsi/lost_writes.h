@@ -1,8 +1,9 @@
 // Whom a failed flush concerns. A disk that could not write back what it had cached says so once,
-// to the flush that came first; the writes that are gone may be anybody's. So each initiator's next
-// command that settles the cache (SYNCHRONIZE CACHE, STOP, the end of WCE) fails as well, once.
-// Otherwise a flush that was aborted, or another initiator's, would take the only word of the loss,
-// and GOOD would be the answer to whoever asks for his own writes.
+// to the flush that came first (a SCSI device behind the unit also by a deferred error, to
+// whichever command comes first); the writes that are gone may be anybody's. So each initiator's
+// next command that settles the cache (SYNCHRONIZE CACHE, STOP, the end of WCE) fails as well,
+// once. Otherwise a flush that was aborted, or another initiator's, would take the only word of the
+// loss, and GOOD would be the answer to whoever asks for his own writes.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,7 @@ class LostWrites {
   /// Names of initiators that left without having been told; beyond it the oldest is forgotten.
   static constexpr std::size_t kMaxNames = 1024;
 
-  /// A flush failed. `gone`: it was of an initiator without a nexus by now; else null. True when
+  /// Writes were lost. `gone`: it was of an initiator without a nexus by now; else null. True when
   /// the flush before was good: a dead disk is no news with every command.
   bool note(const std::string* gone);
   void note_good_flush() { failing_ = false; }

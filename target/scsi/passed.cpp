@@ -18,8 +18,10 @@ using Direction = backstore::ScsiExchange::Direction;
 constexpr std::uint8_t kRequestSense = 0x03;
 constexpr std::uint8_t kInquiry = 0x12;
 constexpr std::uint8_t kModeSense6 = 0x1a;
+constexpr std::uint8_t kSynchronizeCache10 = 0x35;
 constexpr std::uint8_t kModeSense10 = 0x5a;
 constexpr std::uint8_t kVariableLength = 0x7f;
+constexpr std::uint8_t kSynchronizeCache16 = 0x91;
 constexpr std::uint8_t kReportLuns = 0xa0;
 
 // -- what passes
@@ -175,6 +177,7 @@ void pass_command(Task& task) {
     return task.fail(sense::kInvalidFieldInCdb);
   if (wraps(task)) return task.fail(sense::kLbaOutOfRange);
   if (asks_for_missing_protection(task)) return task.fail(sense::invalid_cdb_field(1));
+  task.settles = is_one_of(opcode, {kSynchronizeCache10, kSynchronizeCache16});
   task.scsi.cdb = command.cdb;
   task.scsi.cdb_bytes = cdb_bytes;
   if (has_naca(command)) task.scsi.cdb[cdb_bytes - 1u] &= static_cast<std::uint8_t>(~kNaca);

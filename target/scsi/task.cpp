@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "target/backstore/atomic_journal.h"
+#include "target/backstore/scsi_device.h"
 #include "target/scsi/device_server.h"
 #include "target/scsi/lun.h"
 
@@ -44,6 +45,28 @@ Sense sense_of(const backstore::Io& io, std::uint64_t lba) {
   const bool reads = io.op == backstore::Op::read || io.op == backstore::Op::extent;
   const Sense what = reads ? sense::kUnrecoveredReadError : sense::kWriteError;
   return io.op == backstore::Op::flush ? what : sense::with_information(what, lba);
+}
+
+bool is_flush(const Task& task) {
+  constexpr std::uint8_t kSynchronizeCache10 = 0x35, kSynchronizeCache16 = 0x91;
+  const std::uint8_t opcode = task.cdb()[0];
+  if (task.io.op != backstore::Op::scsi) return task.io.op == backstore::Op::flush;
+  return opcode == kSynchronizeCache10 || opcode == kSynchronizeCache16;
+}
+
+bool ended_well(const Task& task) {
+  const bool device = task.io.op == backstore::Op::scsi;
+  return task.io.error == 0 && (!device || task.scsi.status == static_cast<unsigned>(Status::good));
+}
+
+/// A flush that failed, or a device's word about a command that it had ended well.
+bool loses_writes(const Task& task) {
+  if (task.io.op == backstore::Op::scsi && backstore::is_deferred_error(task.scsi)) return true;
+  if (!is_flush(task)) return false;
+  if (task.io.op != backstore::Op::scsi || task.io.error != 0) return task.io.error != 0;
+  const auto told = backstore::sense_code(task.scsi);
+  return told && (told->key == static_cast<unsigned>(SenseKey::medium_error) ||
+                  told->key == static_cast<unsigned>(SenseKey::hardware_error));
 }
 
 }  // namespace
@@ -229,17 +252,23 @@ void Task::disk_done(backstore::Io& io) {
     task.after_disk();
 }
 
-/// Before anything else: the flush may be one of an aborted command, whose initiator hears nothing.
-void Task::look_for_losses() {
-  server->note_flush(*this);
-  if (settles && nexus != nullptr && !command->aborted && server->tells_of_loss(*nexus) &&
-      io.error == 0)
-    io.error = EIO;
+/// What the disk answered about writes that it had acknowledged is noted before anything else: the
+/// command may be aborted, and its initiator hear nothing. True when the flush is good, and its
+/// initiator has not been told of a loss.
+bool Task::owes_word_of_a_loss() {
+  const bool lost = loses_writes(*this);
+  const bool good = ended_well(*this);
+  if (lost) server->note_loss(*this);
+  if (good && is_flush(*this)) server->note_good_flush();
+  const bool answers = settles && !command->aborted && nexus != nullptr && (lost || good);
+  return answers && server->tells_of_loss(*nexus) && good;
 }
 
 void Task::after_disk() {
-  if (io.op == backstore::Op::flush) look_for_losses();
+  const bool may_tell = io.op == backstore::Op::flush || io.op == backstore::Op::scsi;
+  const bool owes_word = may_tell && owes_word_of_a_loss();
   if (command->aborted) return server->drop(*this);
+  if (owes_word) return fail(sense::kWriteError);
   if (io.error == 0) return step(*this);
   if (const auto gone = first_lba_gone())
     return fail(sense::with_information(sense::kLbaOutOfRange, *gone));

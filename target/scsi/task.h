@@ -106,7 +106,7 @@ struct Task {
  private:
   void submit(backstore::Op op, Step next);
   void after_disk();
-  void look_for_losses();
+  bool owes_word_of_a_loss();
   void note_change() const;
   void end_without_data(Status status);
   std::optional<std::uint64_t> first_lba_gone();

@@ -247,6 +247,34 @@ BOOST_FIXTURE_TEST_CASE(a_unit_attention_of_the_device_reaches_every_nexus, Fixt
   BOOST_TEST(send(*a, kTestUnitReady).good());
 }
 
+// Red when only the one whose flush failed knows that the device lost writes of all.
+BOOST_FIXTURE_TEST_CASE(a_failed_flush_of_the_device_reaches_every_nexus, Fixture) {
+  const Cdb flush = cdb10(0x35, 0, 0);
+  answer(0x35, fails(3, 0x0c02));
+  BOOST_TEST(send(*a, flush).failed(3, 0x0c02));
+  answer(0x35, fails(6, 0x2a01));  // no answer to the question
+  BOOST_TEST(send(*b, flush).failed(6, 0x2a01));
+  answer(0x35, says({}));
+  BOOST_TEST(send(*b, flush).failed(3, 0x0c00));
+  BOOST_TEST(send(*b, flush).good());
+  BOOST_TEST(send(*a, flush).failed(6, 0x2a01));
+  BOOST_TEST(send(*a, flush).good());
+}
+
+// Red when a deferred error is taken for one of the command that it came with: initiators do that
+// command again, and the loss is forgotten.
+BOOST_FIXTURE_TEST_CASE(a_deferred_error_of_the_device_reaches_every_flush, Fixture) {
+  answer(0x28, [](ScsiExchange& exchange, std::span<std::byte>) {
+    backstore::test::check_condition(exchange, 3, 0x0c00);
+    exchange.sense[0] = std::byte{0x71};
+    return 0;
+  });
+  BOOST_TEST(send(*a, cdb10(0x28, 0, 1), {}, 512).failed(3, 0x0c00));
+  BOOST_TEST(send(*a, cdb16(0x91, 0, 0)).failed(3, 0x0c00));
+  BOOST_TEST(send(*b, cdb16(0x91, 0, 0)).failed(3, 0x0c00));
+  BOOST_TEST(send(*a, cdb16(0x91, 0, 0)).good());
+}
+
 BOOST_FIXTURE_TEST_CASE(a_new_capacity_reaches_every_nexus, Fixture) {
   answer(0x00, fails(6, 0x2a09));
   answer(0x25, says({0, 0, 0x0f, 0xff, 0, 0, 2, 0}));
