@@ -12,6 +12,7 @@ from tsih.targetconfig import Disk
 
 CU_CEILING_S = 1100  # two minutes on an idle host, half of them sleep
 DISK_MIB = 8  # soon wiped
+STATE = "/var/lib/tsihd/pr"  # where tsihd looks for its --state
 SCSI_DEBUG = (f"modprobe scsi_debug dev_size_mb={DISK_MIB} lbpu=1 lbpws=1 lbpws10=1 lbprz=1 delay=0; "
               "modprobe -a sd_mod sg")
 # The whole path of a device by its vendor, as long as udev does not name it.
@@ -45,6 +46,7 @@ def test_iscsi_test_cu(story, target, device, plugin):
     kind, path = device
     disk = f"{plugin} on {kind}"
     story.step(f"The target serves {disk}")
+    target.guest.succeed(f"rm -rf {STATE}; mkdir -p {STATE}")  # with it there is WRITE ATOMIC
     # The suite sleeps for a minute where it waits for a wipe: it answers no ping meanwhile.
     target.serve(Disk("judged", path, plugin=plugin), attributes={"nopin_timeout": 0})
     # Two ways to it: the suite's multipath tests want a second one.
