@@ -7,8 +7,7 @@
 //       24   8         how many bytes, little endian
 //       32  32         SHA-256 of the unit's serial number
 //       64  32         SHA-256 of bytes 0..63 and of all that lies from 512 on but the data
-//      512             a digest of every sector as it was before, then of every sector as it is to
-//      be
+//      512             a digest of every sector as it was, then of every one as it is to be
 //    69632             the data
 //
 // The digests of what is to be are those of the data, so the one SHA-256 covers the entry.
