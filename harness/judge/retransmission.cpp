@@ -21,6 +21,8 @@ void ask_for_data(Connection& connection, const Pdu& pdu) {
   Session& session = *connection.session;
   const std::uint32_t tag = pdu.u32(field::initiator_task_tag);
   const std::uint32_t begin = pdu.u32(field::beg_run), length = pdu.u32(field::run_length);
+  const bool resegmented = pdu[field::snack_type] == kRDataSnack;
+  if (resegmented) forget_data_ins(connection, tag);
   const auto found = session.tasks.find(tag);
   if (found == session.tasks.end()) {
     EndedTask* ended = find_ended(session, tag);
@@ -29,8 +31,7 @@ void ask_for_data(Connection& connection, const Pdu& pdu) {
   }
   Task& task = found->second;
   task.recovered = true;
-  if (pdu[field::snack_type] == kRDataSnack) {
-    forget_data_ins(connection, tag);
+  if (resegmented) {
     task.receive_changes = connection.receive_changes;
     if (task.snack_tags.size() < limits::kSnackTags)
       task.snack_tags.push_back(pdu.u32(field::snack_tag));

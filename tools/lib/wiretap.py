@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -40,6 +42,7 @@ def wiretap(port: int, capture: Path) -> Iterator[None]:
     try:
         _wait_for(process, capture)
         yield
+        _see_the_last(port, capture)
     finally:
         process.terminate()
         try:
@@ -59,6 +62,26 @@ def _wait_for(process: subprocess.Popen, capture: Path) -> None:
         if time.monotonic() > deadline:
             raise WiretapError(f"dumpcap did not begin within {START_CEILING_S:.0f} s")
         time.sleep(0.02)
+
+
+def _see_the_last(port: int, capture: Path) -> None:
+    """dumpcap drops what it has not read yet when it is told to end. So a last connection is tried:
+    when its SYN is in the file, so is all that came before."""
+    seen = capture.stat().st_size
+    with socket.socket() as knock:
+        knock.bind(("127.0.0.1", 0))
+        mark = struct.pack(">HH", knock.getsockname()[1], port)  # a TCP header begins with them
+        with contextlib.suppress(OSError):  # the target may be gone: its kernel's RST will do
+            knock.connect(("127.0.0.1", port))
+    deadline = time.monotonic() + STOP_CEILING_S
+    with capture.open("rb") as file:
+        while True:
+            file.seek(seen)
+            if mark in file.read():
+                return
+            if time.monotonic() > deadline:
+                raise WiretapError(f"dumpcap did not write the last packet within {STOP_CEILING_S:.0f} s")
+            time.sleep(0.02)
 
 
 def target_findings(capture: Path, system: str) -> list[dict]:

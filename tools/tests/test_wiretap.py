@@ -3,6 +3,7 @@ lost or mixed up with the initiator's."""
 
 import json
 import pathlib
+import socket
 import sys
 
 import pytest
@@ -26,10 +27,24 @@ def dumpcap(monkeypatch, tmp_path):
     return install
 
 
-def test_it_captures_before_the_block_begins_and_ends_with_it(dumpcap, tmp_path):
+def test_it_captures_all_of_the_block_to_the_last_packet(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        capture = tmp_path / "c.pcapng"
+        try:
+            with wiretap.wiretap(port, capture), socket.create_connection(("127.0.0.1", port)) as one:
+                one.sendall(b"the first and the last")
+        except wiretap.WiretapError as error:
+            pytest.skip(str(error))
+    assert b"the first and the last" in capture.read_bytes()
+
+
+def test_a_dumpcap_that_writes_no_packet_is_told(dumpcap, monkeypatch, tmp_path):
+    monkeypatch.setattr(wiretap, "STOP_CEILING_S", 0.2)
     dumpcap('while [ "$1" != -w ]; do shift; done\necho x > "$2"\nexec sleep 60\n')
-    with wiretap.wiretap(3260, tmp_path / "c.pcapng"):
-        assert (tmp_path / "c.pcapng").stat().st_size > 0
+    with pytest.raises(wiretap.WiretapError, match="did not write the last packet"):
+        with wiretap.wiretap(3260, tmp_path / "c.pcapng"):
+            assert (tmp_path / "c.pcapng").stat().st_size > 0
 
 
 def test_a_dumpcap_that_may_not_is_told(dumpcap, tmp_path):

@@ -141,7 +141,7 @@ Ruling repeated_data_is_the_same(const Moment& m) {
 }
 
 constexpr Rule kRules[] = {
-    {"data_in.again", {"R3720-10.16-03"}, Judged::target, kDataIn, repeated_data_is_the_same},
+    {"data_in.again", {"R3720-10.16-04"}, Judged::target, kDataIn, repeated_data_is_the_same},
     {"data_in.data_sn", {"R3720-3.2.2.3-01"}, Judged::target, kDataIn, number_follows},
     {"data_in.of_a_read", {"R3720-3.2.4.3-01"}, Judged::target, kDataIn, belongs_to_a_read},
     {"data_in.offset",

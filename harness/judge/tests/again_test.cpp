@@ -176,6 +176,24 @@ const Tale kTales[] = {
        d.target(d.data_in(10, 1, 512, true).set(field::max_cmd_sn, d.cmd_sn + 9));
      },
      ""},
+    {"data in other pieces, asked for by R-Data SNACK after the status",
+     [](Dialogue& d) {
+       d.log_in_at_level("1");
+       d.initiator(d.read(10, 1024));
+       d.target(d.data_in(10, 0, 0));
+       d.target(d.data_in(10, 1, 512, true));
+       const Pdu status = d.good(10, 2);
+       d.target(status);
+       d.initiator(d.snack(kRDataSnack, 10, 0, 0)
+                       .set(field::snack_tag, 6)
+                       .set(field::exp_stat_sn, status.u32(field::stat_sn)));
+       for (std::uint32_t i : {0u, 1u, 2u, 3u}) {
+         Pdu piece = d.data_in(10, i, 256 * i, i == 3);
+         piece.data.resize(256);
+         d.target(piece);
+       }
+     },
+     ""},
     {"a status without the tag of the R-Data SNACK, taken",
      [](Dialogue& d) { answer_r_data(d, 0); }, "snack.status_with_tag"},
     {"a status with it", [](Dialogue& d) { answer_r_data(d, 6); }, ""},
