@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ranges>
 #include <set>
 #include <utility>
 
@@ -103,7 +104,8 @@ void Session::abort_where(const std::function<bool(const Task&)>& predicate) {
   std::vector<std::pair<Task*, std::uint64_t>> chosen;
   for (Task* task = tasks_.first_in_use(); task; task = task->next_in_use)
     if (predicate(*task)) chosen.emplace_back(task, task->serial);
-  for (auto [task, serial] : chosen)
+  // The latest first: who waits for his turn must not get it from the end of the one before.
+  for (auto [task, serial] : chosen | std::views::reverse)
     if (task->stage != Task::Stage::idle && task->serial == serial) abort(*task);
 }
 
