@@ -13,7 +13,10 @@ from tsih.targetconfig import Disk
 
 SECOND_WAY = "10.78.0.10"  # the target's second cable: a second I_T nexus of the same guest
 SHARED, FRAIL = "/dev/tsih/shared", "/dev/mapper/frail"
-WRITEBACK = "/proc/sys/vm/dirty_writeback_centisecs"  # 0: the kernel's own rounds are off
+WRITEBACK = "/proc/sys/vm/dirty_writeback_centisecs"
+# How long the kernel waits before it writes back by itself. Not 0, which says "never" and, for a device
+# that has written nothing yet, does it at once.
+AN_HOUR = 360_000
 RECORD_KIB = 64
 MEDIUM_ERROR = 3  # sg3_utils' exit status: a medium or hardware error
 DISKS = ("ls -d /sys/class/iscsi_session/session*/device/target*/*:0/block/* 2>/dev/null "
@@ -47,7 +50,7 @@ class FrailDisk:
 def frail(target, initiator):
     guest = target.guest
     # What is cached stays so until a flush: the kernel would write it back by itself after some seconds.
-    usual = guest.succeed(f"cat {WRITEBACK}; echo 0 >{WRITEBACK}").strip()
+    usual = guest.succeed(f"cat {WRITEBACK}; echo {AN_HOUR} >{WRITEBACK}").strip()
     size_bytes = int(guest.succeed(f"blockdev --getsize64 {SHARED}"))
     guest.succeed("export DM_DISABLE_UDEV=1; dmsetup remove -f --retry frail 2>/dev/null; dmsetup "
                   f"create frail --table '0 {size_bytes // 512} linear {SHARED} 0'; [ -b {FRAIL} ]")
